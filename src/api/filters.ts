@@ -1,0 +1,82 @@
+import { GantryError } from './errors.ts';
+
+/** The `filters` query parameter of list, prune and event operations: keys with sets of values. */
+export class Filters {
+  readonly #values: ReadonlyMap<string, ReadonlySet<string>>;
+
+  constructor(values: Record<string, Iterable<string>> = {}) {
+    this.#values = new Map(Object.entries(values).map(([key, list]) => [key, new Set(list)]));
+  }
+
+  /** Parses both wire forms, {"label":["a=b"]} and {"label":{"a=b":true}}. Throws invalid_parameter. */
+  static parse(text: string): Filters {
+    if (text === '') return new Filters();
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (cause) {
+      throw new GantryError('invalid_parameter', `invalid filter: ${text}`, { cause });
+    }
+    if (value === null) return new Filters();
+    if (typeof value !== 'object' || Array.isArray(value))
+      throw new GantryError('invalid_parameter', `invalid filter: ${text}`);
+    const filters: Record<string, string[]> = {};
+    for (const [key, list] of Object.entries(value)) {
+      if (Array.isArray(list) && list.every((item) => typeof item === 'string')) filters[key] = list;
+      else if (list !== null && typeof list === 'object' && !Array.isArray(list)) {
+        filters[key] = Object.entries(list).flatMap(([item, on]) => (on === true ? [item] : []));
+      } else throw new GantryError('invalid_parameter', `invalid filter: ${text}`);
+    }
+    return new Filters(filters);
+  }
+
+  /** Throws invalid_parameter for a key that the operation does not know. */
+  accept(keys: readonly string[]): void {
+    for (const key of this.#values.keys()) {
+      if (!keys.includes(key)) throw new GantryError('invalid_parameter', `invalid filter '${key}'`);
+    }
+  }
+
+  has(key: string): boolean {
+    return (this.#values.get(key)?.size ?? 0) > 0;
+  }
+
+  get(key: string): string[] {
+    return [...(this.#values.get(key) ?? [])];
+  }
+
+  keys(): string[] {
+    return [...this.#values.keys()];
+  }
+
+  /** True when the key is absent or one of its values is exactly `value`. */
+  exact(key: string, value: string): boolean {
+    const set = this.#values.get(key);
+    return set === undefined || set.size === 0 || set.has(value);
+  }
+
+  /** True when the key is absent or all of its "key" and "key=value" terms hold in `labels`. */
+  matchLabels(key: string, labels: Record<string, string> | null | undefined): boolean {
+    for (const term of this.#values.get(key) ?? []) {
+      const at = term.indexOf('=');
+      const name = at < 0 ? term : term.slice(0, at);
+      const value = labels?.[name];
+      if (value === undefined || (at >= 0 && value !== term.slice(at + 1))) return false;
+    }
+    return true;
+  }
+
+  /** A boolean filter (dangling=true); `missing` when absent. Throws invalid_parameter for other or both values. */
+  bool(key: string, missing: boolean): boolean {
+    const values = this.get(key);
+    if (values.length === 0) return missing;
+    const read = values.map((value) => {
+      if (['1', 'true'].includes(value.toLowerCase())) return true;
+      if (['0', 'false'].includes(value.toLowerCase())) return false;
+      throw new GantryError('invalid_parameter', `invalid filter '${key}=[${values.join(' ')}]'`);
+    });
+    if (new Set(read).size > 1)
+      throw new GantryError('invalid_parameter', `invalid filter '${key}=[${values.join(' ')}]'`);
+    return read[0]!;
+  }
+}

@@ -1,0 +1,494 @@
+// Shapes of the Engine API 1.50, container objects (field names, types and nullability as the API documents them).
+
+import { type Static, Type } from 'typebox';
+import { DriverData, HealthConfig } from './common.ts';
+import { Nullable } from './nullable.ts';
+import { OCIDescriptor } from './oci.ts';
+
+export const Address = Type.Object({
+  Addr: Type.Optional(Type.String()),
+  PrefixLen: Type.Optional(Type.Integer()),
+});
+export type Address = Static<typeof Address>;
+
+export const PortBinding = Type.Object({
+  HostIp: Type.Optional(Type.String()),
+  HostPort: Type.Optional(Type.String()),
+});
+export type PortBinding = Static<typeof PortBinding>;
+
+export const PortMap = Type.Record(Type.String(), Nullable(Type.Array(PortBinding)));
+export type PortMap = Static<typeof PortMap>;
+
+export const Port = Type.Object({
+  IP: Type.Optional(Type.String()),
+  PrivatePort: Type.Optional(Type.Integer()),
+  PublicPort: Type.Optional(Type.Integer()),
+  Type: Type.Optional(Type.Union([Type.Literal('tcp'), Type.Literal('udp'), Type.Literal('sctp')])),
+});
+export type Port = Static<typeof Port>;
+
+export const ThrottleDevice = Type.Object({
+  Path: Type.Optional(Type.String()),
+  Rate: Type.Optional(Type.Integer()),
+});
+export type ThrottleDevice = Static<typeof ThrottleDevice>;
+
+export const DeviceMapping = Type.Object({
+  PathOnHost: Type.Optional(Type.String()),
+  PathInContainer: Type.Optional(Type.String()),
+  CgroupPermissions: Type.Optional(Type.String()),
+});
+export type DeviceMapping = Static<typeof DeviceMapping>;
+
+export const DeviceRequest = Type.Object({
+  Driver: Type.Optional(Type.String()),
+  Count: Type.Optional(Type.Integer()),
+  DeviceIDs: Type.Optional(Type.Array(Type.String())),
+  Capabilities: Type.Optional(Type.Array(Type.Array(Type.String()))),
+  Options: Type.Optional(Type.Record(Type.String(), Type.String())),
+});
+export type DeviceRequest = Static<typeof DeviceRequest>;
+
+export const Resources = Type.Object({
+  CpuShares: Type.Optional(Type.Integer()),
+  Memory: Type.Optional(Type.Integer()),
+  CgroupParent: Type.Optional(Type.String()),
+  BlkioWeight: Type.Optional(Type.Integer()),
+  BlkioWeightDevice: Type.Optional(
+    Type.Array(
+      Type.Object({
+        Path: Type.Optional(Type.String()),
+        Weight: Type.Optional(Type.Integer()),
+      }),
+    ),
+  ),
+  BlkioDeviceReadBps: Type.Optional(Type.Array(ThrottleDevice)),
+  BlkioDeviceWriteBps: Type.Optional(Type.Array(ThrottleDevice)),
+  BlkioDeviceReadIOps: Type.Optional(Type.Array(ThrottleDevice)),
+  BlkioDeviceWriteIOps: Type.Optional(Type.Array(ThrottleDevice)),
+  CpuPeriod: Type.Optional(Type.Integer()),
+  CpuQuota: Type.Optional(Type.Integer()),
+  CpuRealtimePeriod: Type.Optional(Type.Integer()),
+  CpuRealtimeRuntime: Type.Optional(Type.Integer()),
+  CpusetCpus: Type.Optional(Type.String()),
+  CpusetMems: Type.Optional(Type.String()),
+  Devices: Type.Optional(Type.Array(DeviceMapping)),
+  DeviceCgroupRules: Type.Optional(Type.Array(Type.String())),
+  DeviceRequests: Type.Optional(Type.Array(DeviceRequest)),
+  KernelMemoryTCP: Type.Optional(Type.Integer()),
+  MemoryReservation: Type.Optional(Type.Integer()),
+  MemorySwap: Type.Optional(Type.Integer()),
+  MemorySwappiness: Type.Optional(Type.Integer()),
+  NanoCpus: Type.Optional(Type.Integer()),
+  OomKillDisable: Type.Optional(Type.Boolean()),
+  Init: Type.Optional(Nullable(Type.Boolean())),
+  PidsLimit: Type.Optional(Nullable(Type.Integer())),
+  Ulimits: Type.Optional(
+    Type.Array(
+      Type.Object({
+        Name: Type.Optional(Type.String()),
+        Soft: Type.Optional(Type.Integer()),
+        Hard: Type.Optional(Type.Integer()),
+      }),
+    ),
+  ),
+  CpuCount: Type.Optional(Type.Integer()),
+  CpuPercent: Type.Optional(Type.Integer()),
+  IOMaximumIOps: Type.Optional(Type.Integer()),
+  IOMaximumBandwidth: Type.Optional(Type.Integer()),
+});
+export type Resources = Static<typeof Resources>;
+
+export const RestartPolicy = Type.Object({
+  Name: Type.Optional(
+    Type.Union([
+      Type.Literal(''),
+      Type.Literal('no'),
+      Type.Literal('always'),
+      Type.Literal('unless-stopped'),
+      Type.Literal('on-failure'),
+    ]),
+  ),
+  MaximumRetryCount: Type.Optional(Type.Integer()),
+});
+export type RestartPolicy = Static<typeof RestartPolicy>;
+
+export const HealthcheckResult = Type.Object({
+  Start: Type.Optional(Type.String()),
+  End: Type.Optional(Type.String()),
+  ExitCode: Type.Optional(Type.Integer()),
+  Output: Type.Optional(Type.String()),
+});
+export type HealthcheckResult = Static<typeof HealthcheckResult>;
+
+export const Health = Type.Object({
+  Status: Type.Optional(
+    Type.Union([Type.Literal('none'), Type.Literal('starting'), Type.Literal('healthy'), Type.Literal('unhealthy')]),
+  ),
+  FailingStreak: Type.Optional(Type.Integer()),
+  Log: Type.Optional(Type.Array(HealthcheckResult)),
+});
+export type Health = Static<typeof Health>;
+
+export const MountPoint = Type.Object({
+  Type: Type.Optional(
+    Type.Union([
+      Type.Literal('bind'),
+      Type.Literal('volume'),
+      Type.Literal('image'),
+      Type.Literal('tmpfs'),
+      Type.Literal('npipe'),
+      Type.Literal('cluster'),
+    ]),
+  ),
+  Name: Type.Optional(Type.String()),
+  Source: Type.Optional(Type.String()),
+  Destination: Type.Optional(Type.String()),
+  Driver: Type.Optional(Type.String()),
+  Mode: Type.Optional(Type.String()),
+  RW: Type.Optional(Type.Boolean()),
+  Propagation: Type.Optional(Type.String()),
+});
+export type MountPoint = Static<typeof MountPoint>;
+
+export const Mount = Type.Object({
+  Target: Type.Optional(Type.String()),
+  Source: Type.Optional(Type.String()),
+  Type: Type.Optional(
+    Type.Union([
+      Type.Literal('bind'),
+      Type.Literal('volume'),
+      Type.Literal('image'),
+      Type.Literal('tmpfs'),
+      Type.Literal('npipe'),
+      Type.Literal('cluster'),
+    ]),
+  ),
+  ReadOnly: Type.Optional(Type.Boolean()),
+  Consistency: Type.Optional(Type.String()),
+  BindOptions: Type.Optional(
+    Type.Object({
+      Propagation: Type.Optional(
+        Type.Union([
+          Type.Literal('private'),
+          Type.Literal('rprivate'),
+          Type.Literal('shared'),
+          Type.Literal('rshared'),
+          Type.Literal('slave'),
+          Type.Literal('rslave'),
+        ]),
+      ),
+      NonRecursive: Type.Optional(Type.Boolean()),
+      CreateMountpoint: Type.Optional(Type.Boolean()),
+      ReadOnlyNonRecursive: Type.Optional(Type.Boolean()),
+      ReadOnlyForceRecursive: Type.Optional(Type.Boolean()),
+    }),
+  ),
+  VolumeOptions: Type.Optional(
+    Type.Object({
+      NoCopy: Type.Optional(Type.Boolean()),
+      Labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+      DriverConfig: Type.Optional(
+        Type.Object({
+          Name: Type.Optional(Type.String()),
+          Options: Type.Optional(Type.Record(Type.String(), Type.String())),
+        }),
+      ),
+      Subpath: Type.Optional(Type.String()),
+    }),
+  ),
+  ImageOptions: Type.Optional(
+    Type.Object({
+      Subpath: Type.Optional(Type.String()),
+    }),
+  ),
+  TmpfsOptions: Type.Optional(
+    Type.Object({
+      SizeBytes: Type.Optional(Type.Integer()),
+      Mode: Type.Optional(Type.Integer()),
+      Options: Type.Optional(Type.Array(Type.Array(Type.String()))),
+    }),
+  ),
+});
+export type Mount = Static<typeof Mount>;
+
+export const HostConfig = Type.Intersect([
+  Resources,
+  Type.Object({
+    Binds: Type.Optional(Type.Array(Type.String())),
+    ContainerIDFile: Type.Optional(Type.String()),
+    LogConfig: Type.Optional(
+      Type.Object({
+        Type: Type.Optional(
+          Type.Union([
+            Type.Literal('local'),
+            Type.Literal('json-file'),
+            Type.Literal('syslog'),
+            Type.Literal('journald'),
+            Type.Literal('gelf'),
+            Type.Literal('fluentd'),
+            Type.Literal('awslogs'),
+            Type.Literal('splunk'),
+            Type.Literal('etwlogs'),
+            Type.Literal('none'),
+          ]),
+        ),
+        Config: Type.Optional(Type.Record(Type.String(), Type.String())),
+      }),
+    ),
+    NetworkMode: Type.Optional(Type.String()),
+    PortBindings: Type.Optional(PortMap),
+    RestartPolicy: Type.Optional(RestartPolicy),
+    AutoRemove: Type.Optional(Type.Boolean()),
+    VolumeDriver: Type.Optional(Type.String()),
+    VolumesFrom: Type.Optional(Type.Array(Type.String())),
+    Mounts: Type.Optional(Type.Array(Mount)),
+    ConsoleSize: Type.Optional(Nullable(Type.Array(Type.Integer()))),
+    Annotations: Type.Optional(Type.Record(Type.String(), Type.String())),
+    CapAdd: Type.Optional(Type.Array(Type.String())),
+    CapDrop: Type.Optional(Type.Array(Type.String())),
+    CgroupnsMode: Type.Optional(Type.Union([Type.Literal('private'), Type.Literal('host')])),
+    Dns: Type.Optional(Type.Array(Type.String())),
+    DnsOptions: Type.Optional(Type.Array(Type.String())),
+    DnsSearch: Type.Optional(Type.Array(Type.String())),
+    ExtraHosts: Type.Optional(Type.Array(Type.String())),
+    GroupAdd: Type.Optional(Type.Array(Type.String())),
+    IpcMode: Type.Optional(Type.String()),
+    Cgroup: Type.Optional(Type.String()),
+    Links: Type.Optional(Type.Array(Type.String())),
+    OomScoreAdj: Type.Optional(Type.Integer()),
+    PidMode: Type.Optional(Type.String()),
+    Privileged: Type.Optional(Type.Boolean()),
+    PublishAllPorts: Type.Optional(Type.Boolean()),
+    ReadonlyRootfs: Type.Optional(Type.Boolean()),
+    SecurityOpt: Type.Optional(Type.Array(Type.String())),
+    StorageOpt: Type.Optional(Type.Record(Type.String(), Type.String())),
+    Tmpfs: Type.Optional(Type.Record(Type.String(), Type.String())),
+    UTSMode: Type.Optional(Type.String()),
+    UsernsMode: Type.Optional(Type.String()),
+    ShmSize: Type.Optional(Type.Integer()),
+    Sysctls: Type.Optional(Nullable(Type.Record(Type.String(), Type.String()))),
+    Runtime: Type.Optional(Nullable(Type.String())),
+    Isolation: Type.Optional(
+      Type.Union([Type.Literal('default'), Type.Literal('process'), Type.Literal('hyperv'), Type.Literal('')]),
+    ),
+    MaskedPaths: Type.Optional(Type.Array(Type.String())),
+    ReadonlyPaths: Type.Optional(Type.Array(Type.String())),
+  }),
+]);
+export type HostConfig = Static<typeof HostConfig>;
+
+export const ContainerConfig = Type.Object({
+  Hostname: Type.Optional(Type.String()),
+  Domainname: Type.Optional(Type.String()),
+  User: Type.Optional(Type.String()),
+  AttachStdin: Type.Optional(Type.Boolean()),
+  AttachStdout: Type.Optional(Type.Boolean()),
+  AttachStderr: Type.Optional(Type.Boolean()),
+  ExposedPorts: Type.Optional(Nullable(Type.Record(Type.String(), Type.Record(Type.String(), Type.Any())))),
+  Tty: Type.Optional(Type.Boolean()),
+  OpenStdin: Type.Optional(Type.Boolean()),
+  StdinOnce: Type.Optional(Type.Boolean()),
+  Env: Type.Optional(Type.Array(Type.String())),
+  Cmd: Type.Optional(Type.Array(Type.String())),
+  Healthcheck: Type.Optional(HealthConfig),
+  ArgsEscaped: Type.Optional(Nullable(Type.Boolean())),
+  Image: Type.Optional(Type.String()),
+  Volumes: Type.Optional(Type.Record(Type.String(), Type.Record(Type.String(), Type.Any()))),
+  WorkingDir: Type.Optional(Type.String()),
+  Entrypoint: Type.Optional(Type.Array(Type.String())),
+  NetworkDisabled: Type.Optional(Nullable(Type.Boolean())),
+  MacAddress: Type.Optional(Nullable(Type.String())),
+  OnBuild: Type.Optional(Nullable(Type.Array(Type.String()))),
+  Labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+  StopSignal: Type.Optional(Nullable(Type.String())),
+  StopTimeout: Type.Optional(Nullable(Type.Integer())),
+  Shell: Type.Optional(Nullable(Type.Array(Type.String()))),
+});
+export type ContainerConfig = Static<typeof ContainerConfig>;
+
+export const EndpointIPAMConfig = Type.Object({
+  IPv4Address: Type.Optional(Type.String()),
+  IPv6Address: Type.Optional(Type.String()),
+  LinkLocalIPs: Type.Optional(Type.Array(Type.String())),
+});
+export type EndpointIPAMConfig = Static<typeof EndpointIPAMConfig>;
+
+export const EndpointSettings = Type.Object({
+  IPAMConfig: Type.Optional(EndpointIPAMConfig),
+  Links: Type.Optional(Type.Array(Type.String())),
+  MacAddress: Type.Optional(Type.String()),
+  Aliases: Type.Optional(Type.Array(Type.String())),
+  DriverOpts: Type.Optional(Nullable(Type.Record(Type.String(), Type.String()))),
+  GwPriority: Type.Optional(Type.Number()),
+  NetworkID: Type.Optional(Type.String()),
+  EndpointID: Type.Optional(Type.String()),
+  Gateway: Type.Optional(Type.String()),
+  IPAddress: Type.Optional(Type.String()),
+  IPPrefixLen: Type.Optional(Type.Integer()),
+  IPv6Gateway: Type.Optional(Type.String()),
+  GlobalIPv6Address: Type.Optional(Type.String()),
+  GlobalIPv6PrefixLen: Type.Optional(Type.Integer()),
+  DNSNames: Type.Optional(Type.Array(Type.String())),
+});
+export type EndpointSettings = Static<typeof EndpointSettings>;
+
+export const NetworkingConfig = Type.Object({
+  EndpointsConfig: Type.Optional(Type.Record(Type.String(), EndpointSettings)),
+});
+export type NetworkingConfig = Static<typeof NetworkingConfig>;
+
+export const NetworkSettings = Type.Object({
+  Bridge: Type.Optional(Type.String()),
+  SandboxID: Type.Optional(Type.String()),
+  HairpinMode: Type.Optional(Type.Boolean()),
+  LinkLocalIPv6Address: Type.Optional(Type.String()),
+  LinkLocalIPv6PrefixLen: Type.Optional(Type.Integer()),
+  Ports: Type.Optional(PortMap),
+  SandboxKey: Type.Optional(Type.String()),
+  SecondaryIPAddresses: Type.Optional(Nullable(Type.Array(Address))),
+  SecondaryIPv6Addresses: Type.Optional(Nullable(Type.Array(Address))),
+  EndpointID: Type.Optional(Type.String()),
+  Gateway: Type.Optional(Type.String()),
+  GlobalIPv6Address: Type.Optional(Type.String()),
+  GlobalIPv6PrefixLen: Type.Optional(Type.Integer()),
+  IPAddress: Type.Optional(Type.String()),
+  IPPrefixLen: Type.Optional(Type.Integer()),
+  IPv6Gateway: Type.Optional(Type.String()),
+  MacAddress: Type.Optional(Type.String()),
+  Networks: Type.Optional(Type.Record(Type.String(), EndpointSettings)),
+});
+export type NetworkSettings = Static<typeof NetworkSettings>;
+
+export const ContainerState = Type.Object({
+  Status: Type.Optional(
+    Type.Union([
+      Type.Literal('created'),
+      Type.Literal('running'),
+      Type.Literal('paused'),
+      Type.Literal('restarting'),
+      Type.Literal('removing'),
+      Type.Literal('exited'),
+      Type.Literal('dead'),
+    ]),
+  ),
+  Running: Type.Optional(Type.Boolean()),
+  Paused: Type.Optional(Type.Boolean()),
+  Restarting: Type.Optional(Type.Boolean()),
+  OOMKilled: Type.Optional(Type.Boolean()),
+  Dead: Type.Optional(Type.Boolean()),
+  Pid: Type.Optional(Type.Integer()),
+  ExitCode: Type.Optional(Type.Integer()),
+  Error: Type.Optional(Type.String()),
+  StartedAt: Type.Optional(Type.String()),
+  FinishedAt: Type.Optional(Type.String()),
+  Health: Type.Optional(Health),
+});
+export type ContainerState = Static<typeof ContainerState>;
+
+export const ContainerInspectResponse = Type.Object({
+  Id: Type.Optional(Type.String()),
+  Created: Type.Optional(Nullable(Type.String())),
+  Path: Type.Optional(Type.String()),
+  Args: Type.Optional(Type.Array(Type.String())),
+  State: Type.Optional(ContainerState),
+  Image: Type.Optional(Type.String()),
+  ResolvConfPath: Type.Optional(Type.String()),
+  HostnamePath: Type.Optional(Type.String()),
+  HostsPath: Type.Optional(Type.String()),
+  LogPath: Type.Optional(Nullable(Type.String())),
+  Name: Type.Optional(Type.String()),
+  RestartCount: Type.Optional(Type.Integer()),
+  Driver: Type.Optional(Type.String()),
+  Platform: Type.Optional(Type.String()),
+  ImageManifestDescriptor: Type.Optional(OCIDescriptor),
+  MountLabel: Type.Optional(Type.String()),
+  ProcessLabel: Type.Optional(Type.String()),
+  AppArmorProfile: Type.Optional(Type.String()),
+  ExecIDs: Type.Optional(Nullable(Type.Array(Type.String()))),
+  HostConfig: Type.Optional(HostConfig),
+  GraphDriver: Type.Optional(DriverData),
+  SizeRw: Type.Optional(Nullable(Type.Integer())),
+  SizeRootFs: Type.Optional(Nullable(Type.Integer())),
+  Mounts: Type.Optional(Type.Array(MountPoint)),
+  Config: Type.Optional(ContainerConfig),
+  NetworkSettings: Type.Optional(NetworkSettings),
+});
+export type ContainerInspectResponse = Static<typeof ContainerInspectResponse>;
+
+export const ContainerSummary = Type.Object({
+  Id: Type.Optional(Type.String()),
+  Names: Type.Optional(Type.Array(Type.String())),
+  Image: Type.Optional(Type.String()),
+  ImageID: Type.Optional(Type.String()),
+  ImageManifestDescriptor: Type.Optional(Nullable(OCIDescriptor)),
+  Command: Type.Optional(Type.String()),
+  Created: Type.Optional(Type.Integer()),
+  Ports: Type.Optional(Type.Array(Port)),
+  SizeRw: Type.Optional(Nullable(Type.Integer())),
+  SizeRootFs: Type.Optional(Nullable(Type.Integer())),
+  Labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+  State: Type.Optional(
+    Type.Union([
+      Type.Literal('created'),
+      Type.Literal('running'),
+      Type.Literal('paused'),
+      Type.Literal('restarting'),
+      Type.Literal('exited'),
+      Type.Literal('removing'),
+      Type.Literal('dead'),
+    ]),
+  ),
+  Status: Type.Optional(Type.String()),
+  HostConfig: Type.Optional(
+    Type.Object({
+      NetworkMode: Type.Optional(Type.String()),
+      Annotations: Type.Optional(Nullable(Type.Record(Type.String(), Type.String()))),
+    }),
+  ),
+  NetworkSettings: Type.Optional(
+    Type.Object({
+      Networks: Type.Optional(Type.Record(Type.String(), EndpointSettings)),
+    }),
+  ),
+  Mounts: Type.Optional(Type.Array(MountPoint)),
+});
+export type ContainerSummary = Static<typeof ContainerSummary>;
+
+export const ContainerCreateResponse = Type.Object({
+  Id: Type.Optional(Type.String()),
+  Warnings: Type.Optional(Type.Array(Type.String())),
+});
+export type ContainerCreateResponse = Static<typeof ContainerCreateResponse>;
+
+export const ContainerUpdateResponse = Type.Object({
+  Warnings: Type.Optional(Type.Array(Type.String())),
+});
+export type ContainerUpdateResponse = Static<typeof ContainerUpdateResponse>;
+
+export const ContainerTopResponse = Type.Object({
+  Titles: Type.Optional(Type.Array(Type.String())),
+  Processes: Type.Optional(Type.Array(Type.Array(Type.String()))),
+});
+export type ContainerTopResponse = Static<typeof ContainerTopResponse>;
+
+export const ContainerWaitExitError = Type.Object({
+  Message: Type.Optional(Type.String()),
+});
+export type ContainerWaitExitError = Static<typeof ContainerWaitExitError>;
+
+export const ContainerWaitResponse = Type.Object({
+  StatusCode: Type.Optional(Type.Integer()),
+  Error: Type.Optional(ContainerWaitExitError),
+});
+export type ContainerWaitResponse = Static<typeof ContainerWaitResponse>;
+
+export const ChangeType = Type.Integer();
+export type ChangeType = Static<typeof ChangeType>;
+
+export const FilesystemChange = Type.Object({
+  Path: Type.Optional(Type.String()),
+  Kind: Type.Optional(ChangeType),
+});
+export type FilesystemChange = Static<typeof FilesystemChange>;

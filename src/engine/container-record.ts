@@ -1,0 +1,60 @@
+import type {
+  ContainerConfig,
+  EndpointSettings,
+  HealthcheckResult,
+  HostConfig,
+  MountPoint,
+} from '../api/schemas/container.ts';
+import type { EndpointInfo } from '../network/contract.ts';
+
+export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
+
+export interface ContainerStateRecord {
+  status: ContainerStatus;
+  pid: number;
+  /** /proc/<pid>/stat start time (clock ticks): tells the process from a later one with the same pid. */
+  pidStartTime: string;
+  exitCode: number;
+  error: string;
+  oomKilled: boolean;
+  /** RFC 3339 with nanoseconds; "0001-01-01T00:00:00Z" for never. */
+  startedAt: string;
+  finishedAt: string;
+  health: {
+    status: 'none' | 'starting' | 'healthy' | 'unhealthy';
+    failingStreak: number;
+    log: HealthcheckResult[];
+  } | null;
+}
+
+/** What the state store keeps of a container: enough to answer inspect and to start it again after anything. */
+export interface ContainerRecord {
+  id: string;
+  /** Without the leading slash. */
+  name: string;
+  created: string;
+  /** Command as run: path and args after the entrypoint and command rules. */
+  path: string;
+  args: string[];
+  /** Merged with the image's. config.Image is the reference as the user gave it. */
+  config: ContainerConfig;
+  hostConfig: HostConfig;
+  imageId: string;
+  /** Chain ID of the image's top layer, null for an image without layers. */
+  chainId: string | null;
+  state: ContainerStateRecord;
+  restartCount: number;
+  /** The user stopped it: restart policies leave it alone until the next start. */
+  stoppedByUser: boolean;
+  mounts: MountPoint[];
+  /** Anonymous volumes made for this container, removed by rm -v. */
+  anonymousVolumes: string[];
+  /** Requested endpoint settings by network name, as in NetworkingConfig. */
+  endpointsConfig: Record<string, EndpointSettings>;
+  /** Present while it runs. */
+  sandbox: { sandboxId: string; path: string; endpoints: EndpointInfo[] } | null;
+  /** Runtime it was started with. */
+  runtime: string;
+  /** Labels, log driver and so on are in config and hostConfig. */
+  appArmorProfile: string;
+}
