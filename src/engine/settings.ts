@@ -1,0 +1,48 @@
+import type { BridgeOptions } from '../network/contract.ts';
+import type { RuntimeBinary } from '../runtime/contract.ts';
+
+export interface Ulimit {
+  Name: string;
+  Soft: number;
+  Hard: number;
+}
+
+/** What the engine needs to know of the daemon's flags and daemon.json. The reloadable ones are replaced in place at SIGHUP. */
+export interface EngineSettings {
+  dataRoot: string;
+  execRoot: string;
+  /** Stable ID of this engine, kept in the state store. */
+  engineId: string;
+  debug: boolean;
+  labels: string[];
+  runtimes: Map<string, RuntimeBinary>;
+  defaultRuntime: string;
+  defaultUlimits: Ulimit[];
+  defaultShmSize: number;
+  defaultIpcMode: string;
+  defaultCgroupnsMode: string;
+  /** Every container gets an init process unless it says otherwise. */
+  init: boolean;
+  initPath: string;
+  logDriver: string;
+  logOpts: Record<string, string>;
+  cgroupParent: string;
+  seccompProfile: string;
+  noNewPrivileges: boolean;
+  /** null when the daemon runs with --bridge=none. */
+  bridge: BridgeOptions | null;
+  dns: string[];
+  dnsSearch: string[];
+  dnsOptions: string[];
+  hostGatewayIps: string[];
+  shutdownTimeout: number;
+  /** Stop containers when the daemon stops; off: they live on. */
+  stopContainersOnShutdown: boolean;
+  insecureRegistries: string[];
+  registryMirrors: string[];
+  httpProxy: string;
+  httpsProxy: string;
+  noProxy: string;
+  /** Paths of the shim and such that come with the installation. */
+  shimPath: string;
+}
