@@ -1,0 +1,89 @@
+import { join } from 'node:path';
+import type { Monitor } from '../../runtime/contract.ts';
+import type { ContainerRecord } from '../container-record.ts';
+import type { EngineContext } from '../context.ts';
+import { AsyncLock } from './async-lock.ts';
+import { WaitList } from './wait-list.ts';
+
+/** A container in memory: its record, the monitor of its process while it has one, and the lock of its operations. */
+export class Container {
+  readonly record: ContainerRecord;
+  /** Present from `created` of the monitor to its end. */
+  monitor: Monitor | null = null;
+  /** Operations that change the container hold it; reading ones (inspect, ls, stats, logs) never wait for it. */
+  readonly lock = new AsyncLock();
+  readonly waiters = new WaitList();
+  /** IDs of the execs whose process has not been forgotten (inspect's ExecIDs). */
+  readonly execIds = new Set<string>();
+  /** Called when the container's process is there (created, not yet running): attach streams of clients that came before. */
+  readonly beforeStart = new Set<(monitor: Monitor) => Promise<void>>();
+  /** Set while a stop or a kill of the user is under way, so that no restart policy starts it again in between. */
+  removed = false;
+  readonly #context: EngineContext;
+
+  constructor(context: EngineContext, record: ContainerRecord) {
+    this.#context = context;
+    this.record = record;
+  }
+
+  get id(): string {
+    return this.record.id;
+  }
+
+  get name(): string {
+    return this.record.name;
+  }
+
+  /** True from start to exit: paused containers run too. */
+  get running(): boolean {
+    const { status } = this.record.state;
+    return status === 'running' || status === 'paused';
+  }
+
+  /** Files that belong to the container and outlive a reboot: hosts, hostname, resolv.conf, the log. */
+  get directory(): string {
+    return join(this.#context.settings.dataRoot, 'containers', this.id);
+  }
+
+  /** Bundle, monitor socket, pid and exit file: on a tmpfs, valid for one boot. */
+  get runDirectory(): string {
+    return join(this.#context.settings.execRoot, 'containers', this.id);
+  }
+
+  get logPath(): string {
+    return join(this.directory, `${this.id}-json.log`);
+  }
+
+  /** Runs `work` with the root file system mounted; it is unmounted afterwards unless somebody else needs it. */
+  async withRootfs<T>(work: (rootfs: string) => T | Promise<T>): Promise<T> {
+    const rootfs = this.#context.storage.writable.mount(this.id);
+    try {
+      return await work(rootfs);
+    } finally {
+      this.#context.storage.writable.unmount(this.id);
+    }
+  }
+
+  /** Writes the record; `durable: false` for what start-up finds out again (see StateStore.relaxed). */
+  save(durable: boolean): void {
+    const write = () =>
+      this.#context.store.run(
+        'INSERT INTO container (id, name, record) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, record = excluded.record',
+        this.id,
+        this.name,
+        JSON.stringify(this.record),
+      );
+    if (durable) write();
+    else this.#context.store.relaxed(write);
+  }
+
+  /** Emits an event of this container with the attributes Docker gives: image, name, all labels, then `extra`. */
+  event(action: string, extra: Record<string, string> = {}): void {
+    this.#context.events.emit('container', action, this.id, {
+      ...this.record.config.Labels,
+      image: this.record.config.Image ?? '',
+      name: this.name,
+      ...extra,
+    });
+  }
+}
