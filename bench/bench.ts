@@ -1,0 +1,41 @@
+/** `bench/run`: see there. Figures are medians; ratios compare with the first peer named in a case's heading. */
+import os from 'node:os';
+import path from 'node:path';
+import { CASES } from './cases.ts';
+import { startPeers } from './peers.ts';
+
+const root = path.resolve(import.meta.dirname, '..');
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !CASES.some((candidate) => candidate.name === name));
+if (unknown.length > 0) {
+  console.error(`bench: no case ${unknown.join(', ')}; there are: ${CASES.map(({ name }) => name).join(' ')}`);
+  process.exit(2);
+}
+console.log(
+  `${os.cpus().length} processors, ${os.cpus()[0]?.model ?? ''}, Linux ${os.release()}, Node ${process.version}`,
+);
+const peers = await startPeers(root, '/var/tmp/gantry-bench');
+let failed = false;
+try {
+  for (const benchCase of CASES) {
+    if (wanted.length > 0 && !wanted.includes(benchCase.name)) continue;
+    console.log(`\n${benchCase.title}`);
+    try {
+      const rows = await benchCase.measure(root, peers);
+      const base = rows.find((row) => row.base === true) ?? rows.at(-1)!;
+      for (const row of rows) {
+        const ratio = benchCase.more === 'better' ? row.figure / base.figure : base.figure / row.figure;
+        const note = row === base ? '' : `${ratio.toFixed(1)} x ${base.name}`;
+        console.log(
+          `  ${row.name.padEnd(34)} ${row.figure.toFixed(row.figure < 10 ? 2 : 1).padStart(9)} ${benchCase.unit.padEnd(10)} ${note}`,
+        );
+      }
+    } catch (error) {
+      failed = true;
+      console.log(`  failed: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+} finally {
+  await peers.stop();
+}
+process.exitCode = failed ? 1 : 0;

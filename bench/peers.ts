@@ -1,0 +1,150 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { must, request, timeCommand } from './measure.ts';
+
+export interface Peers {
+  dir: string;
+  gantrySocket: string;
+  /** null when dockerd is not installed. */
+  dockerSocket: string | null;
+  podman: boolean;
+  runtimes: string[];
+  /** Bundle of a busybox that runs `true`, for the bare runtimes. */
+  bundle: string;
+  gantryPid: number;
+  dockerPids: () => number[];
+  stop(): Promise<void>;
+}
+
+function installed(program: string): boolean {
+  try {
+    execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function answering(socket: string, child: ChildProcess, name: string): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}; see its log`);
+    try {
+      await request(socket, 'GET', '/_ping');
+      return;
+    } catch {
+      await sleep(100);
+    }
+  }
+  throw new Error(`${name} does not answer at ${socket}`);
+}
+
+function launch(command: string[], log: string): ChildProcess {
+  return spawn('sh', ['-c', `exec "$0" "$@" >>${log} 2>&1`, ...command], { stdio: 'ignore', detached: true });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await Promise.race([gone, sleep(20_000)]);
+  if (child.exitCode === null) child.kill('SIGKILL');
+}
+
+/** Children of a process, and theirs. */
+export function descendants(pid: number): number[] {
+  let children: number[];
+  try {
+    children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+  return children.flatMap((child) => [child, ...descendants(child)]);
+}
+
+/** Starts every engine that is installed, each with roots of its own, and gives all of them the same busybox image. */
+export async function startPeers(root: string, dir: string): Promise<Peers> {
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
+  const rootfs = `${dir}/busybox.tar`;
+  await must(['sh', '-c', `${root}/scripts/busybox-rootfs >${rootfs}`]);
+
+  const gantrySocket = `${dir}/gantry.sock`;
+  const gantryd = launch(
+    [
+      `${root}/bin/gantryd`,
+      '--data-root',
+      `${dir}/gantry`,
+      '--exec-root',
+      `${dir}/gantry-run`,
+      '-H',
+      `unix://${gantrySocket}`,
+      '--bridge',
+      'gantrybench',
+      '--pidfile',
+      `${dir}/gantryd.pid`,
+      '--config-file',
+      `${dir}/daemon.json`,
+    ],
+    `${dir}/gantryd.log`,
+  );
+  writeFileSync(`${dir}/daemon.json`, '{}');
+  await answering(gantrySocket, gantryd, 'gantryd');
+  await must([`${root}/bin/gantry`, '-H', `unix://${gantrySocket}`, 'import', rootfs, 'busybox:latest']);
+
+  let dockerd: ChildProcess | null = null;
+  const dockerSocket = `${dir}/docker.sock`;
+  if (installed('dockerd')) {
+    dockerd = launch(
+      [
+        'dockerd',
+        '--data-root',
+        `${dir}/docker`,
+        '--exec-root',
+        `${dir}/docker-run`,
+        '-H',
+        `unix://${dockerSocket}`,
+        '--pidfile',
+        `${dir}/dockerd.pid`,
+        '--bip',
+        '10.213.250.1/24',
+      ],
+      `${dir}/dockerd.log`,
+    );
+    await answering(dockerSocket, dockerd, 'dockerd');
+    await must(['docker', '-H', `unix://${dockerSocket}`, 'import', rootfs, 'busybox:latest']);
+  }
+  const podman = installed('podman') && (await timeCommand(['podman', 'import', rootfs, 'busybox:latest'])).code === 0;
+
+  const bundle = `${dir}/bundle`;
+  mkdirSync(`${bundle}/rootfs`, { recursive: true });
+  await must(['tar', '-C', `${bundle}/rootfs`, '-xf', rootfs]);
+  const runtimes = ['crun', 'runc'].filter(installed);
+  await must(['sh', '-c', `cd ${bundle} && rm -f config.json && ${runtimes[0]} spec`]);
+  const spec = JSON.parse(readFileSync(`${bundle}/config.json`, 'utf8'));
+  spec.process.terminal = false;
+  spec.process.args = ['/bin/true'];
+  writeFileSync(`${bundle}/config.json`, JSON.stringify(spec));
+
+  return {
+    dir,
+    gantrySocket,
+    dockerSocket: dockerd === null ? null : dockerSocket,
+    podman,
+    runtimes,
+    bundle,
+    gantryPid: gantryd.pid!,
+    dockerPids: () => (dockerd === null ? [] : [dockerd.pid!, ...descendants(dockerd.pid!)]),
+    async stop() {
+      if (dockerd !== null) await end(dockerd);
+      await end(gantryd);
+      if (podman) await timeCommand(['podman', 'rmi', '-f', 'busybox:latest']);
+      for (const mount of readFileSync('/proc/mounts', 'utf8').split('\n')) {
+        const point = mount.split(' ')[1];
+        if (point?.startsWith(`${dir}/`)) await timeCommand(['umount', '-l', point]);
+      }
+      if (existsSync('/sys/class/net/docker0') && dockerd !== null) await timeCommand(['ip', 'link', 'del', 'docker0']);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
