@@ -55,6 +55,8 @@ export interface ResolvRequest {
   dns: string[];
   dnsSearch: string[];
   dnsOptions: string[];
+  /** The container shares the host's network: servers on loopback are in its reach, so the host's file is kept as it is. */
+  hostNetwork?: boolean;
 }
 
 export interface Networks {

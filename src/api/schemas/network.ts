@@ -13,8 +13,8 @@ export type IPAMConfig = Static<typeof IPAMConfig>;
 
 export const IPAM = Type.Object({
   Driver: Type.Optional(Type.String()),
-  Config: Type.Optional(Type.Array(IPAMConfig)),
-  Options: Type.Optional(Type.Record(Type.String(), Type.String())),
+  Config: Type.Optional(Nullable(Type.Array(IPAMConfig))),
+  Options: Type.Optional(Nullable(Type.Record(Type.String(), Type.String()))),
 });
 export type IPAM = Static<typeof IPAM>;
 

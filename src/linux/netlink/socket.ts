@@ -1,0 +1,126 @@
+import { closeSync } from 'node:fs';
+import { check, declare, SystemCallError } from '../libc.ts';
+import {
+  type Message,
+  type MessageBuilder,
+  NLM_F_ACK,
+  NLM_F_ACK_TLVS,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  parseAttributes,
+  parseMessages,
+  stringOf,
+} from './message.ts';
+
+const socket = declare('int socket(int domain, int type, int protocol)');
+const setsockopt = declare('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)');
+const send = declare('long send(int fd, const void *data, size_t length, int flags)');
+const recv = declare('long recv(int fd, void *data, size_t length, int flags)');
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_NETLINK = 270;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const NLMSGERR_ATTR_MSG = 1;
+
+/** The kernel sends dumps in pieces of at most 32 KB to a reader whose buffer is as large. */
+const RECEIVE_SIZE = 32 * 1024;
+/** A dump that the kernel marked as inconsistent (something changed meanwhile) is asked for again this often. */
+const DUMP_ATTEMPTS = 8;
+
+/**
+ * A synchronous netlink socket. Requests are answered within send(2), so nothing waits here: recv(2) finds the answer queued. The
+ * socket belongs to the network namespace in which it was opened, wherever its thread goes afterwards.
+ */
+export class NetlinkSocket {
+  readonly #fd: number;
+  readonly #buffer = Buffer.allocUnsafe(RECEIVE_SIZE);
+  #sequence = 0;
+  #open = true;
+
+  /** Opens it in the current network namespace of the calling thread. Throws SystemCallError. */
+  constructor(protocol: number) {
+    this.#fd = check(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), 'socket', 'netlink');
+    // Error texts where the kernel has them; both options are newer than netlink, and only a comfort.
+    const on = Buffer.from([1, 0, 0, 0]);
+    setsockopt(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, on, 4);
+    setsockopt(this.#fd, SOL_NETLINK, NETLINK_CAP_ACK, on, 4);
+  }
+
+  /**
+   * Sends a request and waits for its acknowledgement.
+   * @param what names the request and its object in the error
+   * @throws SystemCallError with the errno that the kernel answered
+   */
+  execute(request: MessageBuilder, what: string): void {
+    const sequence = this.#send(request, NLM_F_ACK, what);
+    this.#receive(sequence, what, () => {});
+  }
+
+  /** Sends a request that is answered by one message, e.g. RTM_GETLINK by name, and returns that message's payload. */
+  query(request: MessageBuilder, what: string): Buffer {
+    const sequence = this.#send(request, NLM_F_ACK, what);
+    let answer: Buffer | undefined;
+    this.#receive(sequence, what, (message) => {
+      answer = Buffer.from(message.payload);
+    });
+    if (answer === undefined) throw new Error(`${what}: no answer from the kernel`);
+    return answer;
+  }
+
+  /** Sends a dump request (NLM_F_DUMP is added) and returns the payloads of all its messages. */
+  dump(makeRequest: () => MessageBuilder, what: string): Buffer[] {
+    for (let attempt = 1; ; attempt++) {
+      const sequence = this.#send(makeRequest(), NLM_F_DUMP, what);
+      const payloads: Buffer[] = [];
+      let interrupted = false;
+      this.#receive(sequence, what, (message) => {
+        interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
+        payloads.push(Buffer.from(message.payload));
+      });
+      if (!interrupted || attempt === DUMP_ATTEMPTS) return payloads;
+    }
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    closeSync(this.#fd);
+  }
+
+  #send(request: MessageBuilder, flags: number, what: string): number {
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    const message = request.finish(this.#sequence);
+    message.writeUInt16LE(message.readUInt16LE(6) | flags, 6);
+    check(send(this.#fd, message, message.length, 0), 'send', what);
+    return this.#sequence;
+  }
+
+  /** Reads until the acknowledgement or the end of the dump. Answers to an earlier request that failed half-way are skipped. */
+  #receive(sequence: number, what: string, onMessage: (message: Message) => void): void {
+    for (;;) {
+      const length = check(recv(this.#fd, this.#buffer, RECEIVE_SIZE, 0), 'recv', what);
+      for (const message of parseMessages(this.#buffer.subarray(0, length))) {
+        if (message.sequence !== sequence) continue;
+        if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) {
+          onMessage(message);
+          continue;
+        }
+        const errno = message.payload.length >= 4 ? -message.payload.readInt32LE(0) : 0;
+        if (errno > 0) throw new SystemCallError(errno, what, explanation(message));
+        return;
+      }
+    }
+  }
+}
+
+/** The kernel's own words on an error (extended acknowledgement), or "". With NETLINK_CAP_ACK they follow the request's header. */
+function explanation(message: Message): string {
+  if (message.type !== NLMSG_ERROR || (message.flags & NLM_F_ACK_TLVS) === 0) return '';
+  const text = stringOf(parseAttributes(message.payload.subarray(20)).get(NLMSGERR_ATTR_MSG));
+  return text === '' ? '' : `(${text})`;
+}
