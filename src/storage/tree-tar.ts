@@ -1,0 +1,190 @@
+/** Writes directory trees as tar: the difference that a commit records, and whole file systems for export. */
+import fs from 'node:fs';
+import { splitDevice } from '../linux/file.ts';
+import { getXattr, listXattrs } from '../linux/xattr.ts';
+import { isOpaque, isWhiteout } from './overlay.ts';
+import { newEntry, type TarEntry, type TarEntryType } from './tar/entry.ts';
+import { END_OF_ARCHIVE, encodeEntry, paddingFor } from './tar/writer.ts';
+import { type TreeEntry, walkTree } from './tree.ts';
+
+const READ_SIZE = 1 << 20;
+
+export interface TreeTarOptions {
+  /** Write overlayfs's whiteouts and opaque directories as a layer has them (image-spec layer.md). */
+  whiteouts?: boolean;
+  /** Name in the archive for a path in the tree; null leaves the entry and all below it out. */
+  rename?: (path: string) => string | null;
+}
+
+/** Header fields from a stat; null for sockets, which tar cannot hold. Times are whole seconds, as Docker writes them. */
+export function entryFromStat(name: string, stat: fs.BigIntStats, at: Buffer): TarEntry | null {
+  const type = typeOf(stat);
+  if (type === null) return null;
+  const entry = newEntry(name, type);
+  entry.mode = Number(stat.mode) & 0o7777;
+  entry.uid = Number(stat.uid);
+  entry.gid = Number(stat.gid);
+  const seconds = stat.mtimeNs / 1_000_000_000n;
+  entry.mtime = Number(stat.mtimeNs < 0n && seconds * 1_000_000_000n !== stat.mtimeNs ? seconds - 1n : seconds);
+  if (type === 'file') entry.size = Number(stat.size);
+  else if (type === 'symlink') entry.linkName = (fs.readlinkSync(at, 'buffer') as Buffer).toString('latin1');
+  else if (type === 'char' || type === 'block') {
+    const { major, minor } = splitDevice(stat.rdev);
+    entry.devMajor = major;
+    entry.devMinor = minor;
+  }
+  if (type === 'file' || type === 'directory') {
+    for (const xattr of listXattrs(at)) {
+      if (xattr !== 'security.capability' && !xattr.startsWith('user.')) continue;
+      const value = getXattr(at, xattr);
+      if (value !== null) entry.xattrs.set(xattr, value);
+    }
+  }
+  return entry;
+}
+
+function typeOf(stat: fs.BigIntStats): TarEntryType | null {
+  if (stat.isFile()) return 'file';
+  if (stat.isDirectory()) return 'directory';
+  if (stat.isSymbolicLink()) return 'symlink';
+  if (stat.isCharacterDevice()) return 'char';
+  if (stat.isBlockDevice()) return 'block';
+  if (stat.isFIFO()) return 'fifo';
+  return null;
+}
+
+/** Collects small pieces so that the reader of the stream gets few large ones. */
+export class TarOutput {
+  #parts: Buffer[] = [];
+  #size = 0;
+
+  add(bytes: Buffer): void {
+    this.#parts.push(bytes);
+    this.#size += bytes.length;
+  }
+
+  get full(): boolean {
+    return this.#size >= READ_SIZE / 4;
+  }
+
+  take(): Buffer {
+    const bytes = Buffer.concat(this.#parts, this.#size);
+    this.#parts = [];
+    this.#size = 0;
+    return bytes;
+  }
+}
+
+/** Remembers where a file with several names was first seen. */
+export class HardLinks {
+  readonly #seen = new Map<string, string>();
+
+  /** Name of an earlier entry that is the same file, or null. */
+  earlier(stat: fs.BigIntStats, name: string): string | null {
+    if (stat.nlink < 2n || stat.isDirectory()) return null;
+    const key = `${stat.dev}:${stat.ino}`;
+    const first = this.#seen.get(key);
+    if (first === undefined) this.#seen.set(key, name);
+    return first ?? null;
+  }
+}
+
+/** Opens a regular file for reading without following a link or waiting on a fifo that took its place; -1 when it is gone. */
+function openFile(at: Buffer): number {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+  try {
+    const fd = fs.openSync(at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (fs.fstatSync(fd).isFile()) return fd;
+    fs.closeSync(fd);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'ENOENT' && code !== 'ELOOP' && code !== 'ENXIO') throw error;
+  }
+  return -1;
+}
+
+/**
+ * One member: header, content, padding. The content has the length that the header says, even when the file grows or shrinks
+ * meanwhile (then zeros fill it up, as GNU tar does).
+ */
+export async function* memberOf(output: TarOutput, entry: TarEntry, at: Buffer): AsyncGenerator<Buffer> {
+  if (entry.type !== 'file') {
+    output.add(encodeEntry(entry));
+    if (output.full) yield output.take();
+    return;
+  }
+  const fd = openFile(at);
+  if (fd < 0) return;
+  try {
+    // The name may have got another file since the stat.
+    entry.size = Number(fs.fstatSync(fd, { bigint: true }).size);
+    output.add(encodeEntry(entry));
+    for (let done = 0; done < entry.size; ) {
+      const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, entry.size - done));
+      const count = fs.readSync(fd, buffer, 0, buffer.length, done);
+      if (count === 0) buffer.fill(0);
+      const length = count === 0 ? buffer.length : count;
+      output.add(buffer.subarray(0, length));
+      done += length;
+      if (output.full) yield output.take();
+    }
+    output.add(paddingFor(entry.size));
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** All entries below `root` as a tar, in byte order of the paths; the root itself is not in it. */
+export async function* tarTree(root: string | number, options: TreeTarOptions = {}): AsyncGenerator<Buffer> {
+  const output = new TarOutput();
+  yield* membersOf(output, root, options, new HardLinks());
+  output.add(END_OF_ARCHIVE);
+  yield output.take();
+}
+
+/** The members alone, without the end of the archive. */
+export async function* membersOf(
+  output: TarOutput,
+  root: string | number,
+  options: TreeTarOptions,
+  links: HardLinks,
+): AsyncGenerator<Buffer> {
+  const rename = options.rename ?? ((path: string) => path);
+  for (const item of walkTree(root, (entry) => rename(entry.path) !== null)) {
+    const name = rename(item.path);
+    if (name === null) continue;
+    if (options.whiteouts === true && isWhiteout(item.stat)) {
+      output.add(encodeEntry(whiteoutEntry(name, item)));
+      continue;
+    }
+    let entry: TarEntry | null;
+    try {
+      entry = entryFromStat(name, item.stat, item.at);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      // Gone, or another kind of file by now.
+      if (code === 'ENOENT' || code === 'EINVAL') continue;
+      throw error;
+    }
+    if (entry === null) continue;
+    const earlier = links.earlier(item.stat, name);
+    if (earlier !== null) {
+      entry.type = 'hardlink';
+      entry.linkName = earlier;
+      entry.size = 0;
+      entry.xattrs.clear();
+    }
+    yield* memberOf(output, entry, item.at);
+    if (options.whiteouts === true && entry.type === 'directory' && isOpaque(item.at)) {
+      output.add(encodeEntry({ ...newEntry(`${name}/.wh..wh..opq`, 'file'), mode: 0o600 }));
+    }
+  }
+}
+
+function whiteoutEntry(name: string, item: TreeEntry): TarEntry {
+  const slash = name.lastIndexOf('/') + 1;
+  const entry = newEntry(`${name.slice(0, slash)}.wh.${name.slice(slash)}`, 'file');
+  entry.mode = 0o600;
+  entry.mtime = Number(item.stat.mtimeNs / 1_000_000_000n);
+  return entry;
+}
