@@ -2,23 +2,38 @@ import { join } from 'node:path';
 import type { Monitor } from '../../runtime/contract.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
+import { BackOff } from '../restart/restart-policy.ts';
 import { AsyncLock } from './async-lock.ts';
 import { WaitList } from './wait-list.ts';
+
+/** A client that attached before the container's process was there. */
+export interface PendingAttach {
+  /** The process is created and has not run: connect now, nothing of its output is lost. */
+  connect(monitor: Monitor): Promise<void>;
+  /** The start failed, or the container is removed: nothing will come. */
+  cancel(): void;
+}
 
 /** A container in memory: its record, the monitor of its process while it has one, and the lock of its operations. */
 export class Container {
   readonly record: ContainerRecord;
-  /** Present from `created` of the monitor to its end. */
+  /** Present from the creation of the process to its exit. */
   monitor: Monitor | null = null;
   /** Operations that change the container hold it; reading ones (inspect, ls, stats, logs) never wait for it. */
   readonly lock = new AsyncLock();
   readonly waiters = new WaitList();
-  /** IDs of the execs whose process has not been forgotten (inspect's ExecIDs). */
+  /** IDs of the container's execs (inspect's ExecIDs). */
   readonly execIds = new Set<string>();
-  /** Called when the container's process is there (created, not yet running): attach streams of clients that came before. */
-  readonly beforeStart = new Set<(monitor: Monitor) => Promise<void>>();
-  /** Set while a stop or a kill of the user is under way, so that no restart policy starts it again in between. */
-  removed = false;
+  readonly pendingAttaches = new Set<PendingAttach>();
+  readonly backOff = new BackOff();
+  /** Of the wait before a restart by policy. */
+  restartTimer: NodeJS.Timeout | null = null;
+  /** A restart by the user is between its stop and its start: neither policies nor --rm act on the exit. */
+  restarting = false;
+  /** Settles when everything that an exit entails has been done: mounts, network, state, events. */
+  settled: Promise<void> = Promise.resolve();
+  /** Somebody waits for the exit in order to remove the container. */
+  removing = false;
   readonly #context: EngineContext;
 
   constructor(context: EngineContext, record: ContainerRecord) {
@@ -30,6 +45,7 @@ export class Container {
     return this.record.id;
   }
 
+  /** Without the leading slash. */
   get name(): string {
     return this.record.name;
   }
@@ -50,8 +66,10 @@ export class Container {
     return join(this.#context.settings.execRoot, 'containers', this.id);
   }
 
-  get logPath(): string {
-    return join(this.directory, `${this.id}-json.log`);
+  /** Cgroup as in the OCI spec's linux.cgroupsPath. */
+  get cgroupsPath(): string {
+    const parent = this.record.hostConfig.CgroupParent || this.#context.settings.cgroupParent || '/gantry';
+    return join('/', parent, this.id);
   }
 
   /** Runs `work` with the root file system mounted; it is unmounted afterwards unless somebody else needs it. */
@@ -85,5 +103,11 @@ export class Container {
       name: this.name,
       ...extra,
     });
+  }
+
+  /** Ends the streams of clients that attached ahead of a start that will not come. */
+  cancelAttaches(): void {
+    for (const pending of this.pendingAttaches) pending.cancel();
+    this.pendingAttaches.clear();
   }
 }

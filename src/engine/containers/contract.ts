@@ -1,11 +1,50 @@
-/** What the container domain needs of its neighbours, and the options of its operations. */
+/** What the container domain needs of its neighbours in the engine, and the options of its operations. */
 import type { Filters } from '../../api/filters.ts';
-import type { ContainerConfig, HostConfig, NetworkingConfig } from '../../api/schemas/container.ts';
+import type { ContainerConfig, HostConfig, MountPoint, NetworkingConfig } from '../../api/schemas/container.ts';
+import type { HostFacts } from '../../runtime/spec/host-facts.ts';
+import type { ResolvedMount } from '../../runtime/spec/input.ts';
+import type { ContainerRecord } from '../container-record.ts';
 import type { ImageRecord } from '../image-record.ts';
+import type { LogDriver } from '../logs/contract.ts';
 
 export interface ImageLookup {
   /** By ID, ID prefix or reference. Throws not_found `No such image: x`. */
   resolve(reference: string): ImageRecord;
+  /** As resolve, null when there is none. */
+  find(reference: string): ImageRecord | null;
+  childrenOf(id: string): ImageRecord[];
+}
+
+export interface PreparedVolumes {
+  mounts: MountPoint[];
+  /** Names of the volumes made for this container alone. */
+  anonymousVolumes: string[];
+}
+
+/** Binds, volumes and tmpfs of a container. */
+export interface ContainerVolumes {
+  /** At create: makes the volumes that are missing. Throws for sources that are not there; nothing stays behind then. */
+  prepare(request: {
+    containerId: string;
+    config: ContainerConfig;
+    hostConfig: HostConfig;
+    imageId: string;
+    /** Record of the container that VolumesFrom names. Throws not_found. */
+    container: (reference: string) => ContainerRecord;
+  }): Promise<PreparedVolumes>;
+  /** At start: what the runtime mounts; fills empty volumes from the image's directories. */
+  resolve(record: ContainerRecord, rootfs: string): ResolvedMount[];
+  /** After the container is gone; anonymous volumes too when `remove`. */
+  release(record: ContainerRecord, remove: boolean): Promise<void>;
+}
+
+export interface ContainersDeps {
+  images: ImageLookup;
+  volumes: ContainerVolumes;
+  logDrivers: ReadonlyMap<string, LogDriver>;
+  hostFacts: HostFacts;
+  /** Wakes the kernel's cgroup machinery up, so that the runtime does not wait for it. */
+  warmCgroups(): void;
 }
 
 export interface CreateRequest {
@@ -22,7 +61,7 @@ export interface CreateRequest {
 export interface StopOptions {
   /** '' for the container's own. */
   signal: string;
-  /** Seconds; -1 waits for ever, 0 kills at once, null for the container's own. */
+  /** Seconds; negative waits for ever, 0 kills at once, null for the container's own. */
   timeout: number | null;
 }
 

@@ -1,0 +1,68 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname as hostHostname } from 'node:os';
+import { join } from 'node:path';
+import type { Sandbox } from '../../network/contract.ts';
+import type { EngineContext } from '../context.ts';
+import type { Container } from './container.ts';
+
+export interface ContainerFiles {
+  hosts: string | null;
+  hostname: string | null;
+  resolvConf: string | null;
+}
+
+/**
+ * Writes the hosts, hostname and resolv.conf that are bound into a container. `shared`: the container whose network it joins,
+ * whose files it gets as well.
+ */
+export function writeContainerFiles(
+  context: EngineContext,
+  container: Container,
+  sandbox: Sandbox | null,
+  shared: Container | null,
+): ContainerFiles {
+  const { config, hostConfig } = container.record;
+  const paths = (directory: string) => ({
+    hosts: join(directory, 'hosts'),
+    hostname: join(directory, 'hostname'),
+    resolvConf: join(directory, 'resolv.conf'),
+  });
+  if (shared !== null) return paths(shared.directory);
+  const files = paths(container.directory);
+  mkdirSync(container.directory, { recursive: true, mode: 0o710 });
+  const hostNetwork = hostConfig.NetworkMode === 'host';
+  const hostname = config.Hostname || (hostNetwork ? hostHostname() : container.id.slice(0, 12));
+  writeFileSync(files.hostname, `${hostname}\n`);
+  const extraHosts = hostConfig.ExtraHosts ?? [];
+  if (hostNetwork) {
+    // The host's names hold there too; extra ones are added.
+    const lines = extraHosts.map((entry) => {
+      const at = entry.search(/[:=]/);
+      const address = entry.slice(at + 1);
+      return `${address === 'host-gateway' ? '127.0.0.1' : address}\t${entry.slice(0, at)}\n`;
+    });
+    writeFileSync(files.hosts, readFileSync('/etc/hosts', 'utf8') + lines.join(''));
+  } else {
+    writeFileSync(
+      files.hosts,
+      context.networks.hosts({
+        hostname,
+        domainname: config.Domainname ?? '',
+        addresses: (sandbox?.endpoints ?? []).flatMap((endpoint) =>
+          [endpoint.ipAddress, endpoint.ipv6Address].filter((address) => address !== ''),
+        ),
+        extraHosts,
+      }),
+    );
+  }
+  writeFileSync(
+    files.resolvConf,
+    context.networks.resolvConf({
+      dns: hostConfig.Dns ?? [],
+      dnsSearch: hostConfig.DnsSearch ?? [],
+      dnsOptions: hostConfig.DnsOptions ?? [],
+      hostNetwork,
+    }),
+  );
+  return files;
+}

@@ -1,0 +1,234 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { GantryError, messageOf } from '../../api/errors.ts';
+import { MNT_DETACH, mount, umount } from '../../linux/mount.ts';
+import type { Sandbox } from '../../network/contract.ts';
+import type { Monitor, RuntimeBinary } from '../../runtime/contract.ts';
+import { buildSpec, stringifySpec } from '../../runtime/spec/spec.ts';
+import { lookupUser } from '../../runtime/spec/user.ts';
+import { ensureWorkingDirectory } from '../../runtime/spec/working-directory.ts';
+import type { EngineContext } from '../context.ts';
+import type { Container } from './container.ts';
+import { writeContainerFiles } from './container-files.ts';
+import type { ContainersDeps } from './contract.ts';
+import { notRunning } from './errors.ts';
+
+/** Name of the AppArmor profile of containers that name none. */
+export const APPARMOR_PROFILE = 'gantry-default';
+
+/**
+ * Brings a container's process into being and takes away what it stood on. Everything before the monitor is synchronous system
+ * calls: the monitor is the only process that a start forks.
+ */
+export class Launcher {
+  readonly #context: EngineContext;
+  readonly #deps: ContainersDeps;
+  readonly #resolve: (reference: string) => Container;
+  /** IDs of the containers whose root file system is mounted for their process. */
+  readonly #mounted = new Set<string>();
+
+  constructor(context: EngineContext, deps: ContainersDeps, resolve: (reference: string) => Container) {
+    this.#context = context;
+    this.#deps = deps;
+    this.#resolve = resolve;
+  }
+
+  /** Creates the process and connects the clients that wait for its output; Monitor.start() then runs it. Undoes all when it throws. */
+  async create(container: Container): Promise<Monitor> {
+    try {
+      const spec = this.#prepare(container);
+      const monitor = await this.#context.monitors.spawn(spec);
+      container.monitor = monitor;
+      for (const pending of [...container.pendingAttaches]) {
+        container.pendingAttaches.delete(pending);
+        await pending.connect(monitor);
+      }
+      return monitor;
+    } catch (error) {
+      await this.release(container);
+      throw error;
+    }
+  }
+
+  /** Counts the mount of a container that an earlier daemon started. */
+  adopt(container: Container): void {
+    this.#context.storage.writable.mount(container.id);
+    this.#mounted.add(container.id);
+  }
+
+  /** Takes mounts, network, bundle and what the runtime still knows away. Goes on behind errors, which are logged. */
+  async release(container: Container): Promise<void> {
+    const { networks, storage, log } = this.#context;
+    const { record } = container;
+    container.monitor = null;
+    const attempt = (what: string, work: () => void) => {
+      try {
+        work();
+      } catch (error) {
+        log.warn(`cleaning up a container: ${what}`, { container: container.id, error: messageOf(error) });
+      }
+    };
+    if (record.sandbox !== null) {
+      for (const endpoint of record.sandbox.endpoints) this.#networkEvent(container, 'disconnect', endpoint);
+      attempt('network', () => networks.releaseSandbox(container.id));
+      record.sandbox = null;
+    }
+    attempt('shared memory', () => {
+      if (record.hostConfig.IpcMode === 'shareable') umountIfMounted(this.#shmPath(container));
+    });
+    if (this.#mounted.delete(container.id)) {
+      attempt('root file system', () => storage.writable.unmount(container.id));
+    }
+    attempt('run directory', () => rmSync(container.runDirectory, { recursive: true, force: true }));
+  }
+
+  /** Forces the runtime to forget the container, its processes included. For what has no monitor any more. */
+  async forget(container: Container): Promise<void> {
+    const runtime = this.#context.runtimes.get(container.record.runtime);
+    try {
+      await runtime?.delete(container.id, true);
+    } catch (error) {
+      this.#context.log.warn('runtime could not delete a container', {
+        container: container.id,
+        error: messageOf(error),
+      });
+    }
+  }
+
+  runtimeOf(container: Container): RuntimeBinary {
+    const name = container.record.runtime;
+    const binary = this.#context.settings.runtimes.get(name);
+    if (binary === undefined) {
+      throw new GantryError('invalid_parameter', `unknown or invalid runtime name: ${name}`);
+    }
+    return binary;
+  }
+
+  #prepare(container: Container) {
+    const { settings, storage } = this.#context;
+    const { record } = container;
+    const { config, hostConfig } = record;
+    const runtime = this.runtimeOf(container);
+    const rootfs = storage.writable.mount(record.id);
+    this.#mounted.add(record.id);
+    const network = this.#joinNetwork(container);
+    const files = writeContainerFiles(this.#context, container, record.sandbox, network.shared);
+    mkdirSync(container.runDirectory, { recursive: true, mode: 0o711 });
+    const pid = this.#joined(hostConfig.PidMode, 'PID');
+    const ipc = this.#joined(hostConfig.IpcMode, 'IPC');
+    if (hostConfig.IpcMode === 'shareable') this.#mountShm(container);
+    const user = lookupUser(rootfs, config.User ?? '', hostConfig.GroupAdd ?? []);
+    ensureWorkingDirectory(rootfs, config.WorkingDir ?? '');
+    const [rows = 0, columns = 0] = hostConfig.ConsoleSize ?? [];
+    const consoleSize = rows > 0 && columns > 0 ? { rows, columns } : null;
+    const spec = buildSpec({
+      id: record.id,
+      name: record.name,
+      path: record.path,
+      args: record.args,
+      config,
+      hostConfig,
+      rootfs,
+      user,
+      mounts: this.#deps.volumes.resolve(record, rootfs),
+      files,
+      netns: network.netns,
+      joined: {
+        ...(pid === null ? {} : { pid: pid.record.state.pid }),
+        ...(ipc === null ? {} : { ipc: ipc.record.state.pid }),
+      },
+      shmPath: ipc !== null ? this.#shmPath(ipc) : hostConfig.IpcMode === 'shareable' ? this.#shmPath(container) : null,
+      cgroupsPath: container.cgroupsPath,
+      consoleSize,
+      daemon: {
+        seccompProfile: settings.seccompProfile,
+        noNewPrivileges: settings.noNewPrivileges,
+        defaultUlimits: settings.defaultUlimits,
+        init: settings.init,
+        initPath: settings.initPath,
+        appArmorProfile: APPARMOR_PROFILE,
+      },
+      host: this.#deps.hostFacts,
+    });
+    record.appArmorProfile = spec.process.apparmorProfile ?? '';
+    writeFileSync(join(container.runDirectory, 'config.json'), stringifySpec(spec), { mode: 0o600 });
+    const driver = this.#deps.logDrivers.get(hostConfig.LogConfig?.Type || settings.logDriver);
+    return {
+      kind: 'container' as const,
+      id: record.id,
+      runtime,
+      bundle: container.runDirectory,
+      dir: container.runDirectory,
+      tty: config.Tty === true,
+      openStdin: config.OpenStdin === true,
+      stdinOnce: config.StdinOnce === true,
+      consoleSize,
+      log: driver?.sinkFor(record) ?? null,
+      cgroupsPath: container.cgroupsPath,
+    };
+  }
+
+  #joinNetwork(container: Container): { netns: string | 'host' | null; shared: Container | null } {
+    const { record } = container;
+    const mode = record.hostConfig.NetworkMode ?? 'bridge';
+    if (mode === 'host') return { netns: 'host', shared: null };
+    if (mode.startsWith('container:')) {
+      const other = this.#resolve(mode.slice('container:'.length));
+      if (!other.running) {
+        throw new GantryError('conflict', `cannot join network of a non running container: ${other.id}`);
+      }
+      return { netns: `/proc/${other.record.state.pid}/ns/net`, shared: other };
+    }
+    if (record.config.NetworkDisabled === true) return { netns: null, shared: null };
+    const wanted = record.endpointsConfig[mode] ?? record.endpointsConfig.default ?? {};
+    const macAddress = wanted.MacAddress || record.config.MacAddress || '';
+    const ipAddress = wanted.IPAMConfig?.IPv4Address ?? '';
+    const sandbox: Sandbox = this.#context.networks.createSandbox({
+      containerId: container.id,
+      mode: mode === 'none' ? 'none' : 'bridge',
+      ...(macAddress === '' ? {} : { macAddress }),
+      ...(ipAddress === '' ? {} : { ipAddress }),
+    });
+    record.sandbox = sandbox;
+    for (const endpoint of sandbox.endpoints) this.#networkEvent(container, 'connect', endpoint);
+    return { netns: sandbox.path, shared: null };
+  }
+
+  /** The running container whose namespace a mode "container:x" joins; null for other modes. */
+  #joined(mode: string | undefined, kind: string): Container | null {
+    if (mode === undefined || !mode.startsWith('container:')) return null;
+    const other = this.#resolve(mode.slice('container:'.length));
+    if (!other.running) {
+      throw new GantryError('conflict', `cannot join ${kind} namespace: ${notRunning(other.id).message}`);
+    }
+    return other;
+  }
+
+  #shmPath(container: Container): string {
+    return join(container.runDirectory, 'shm');
+  }
+
+  #mountShm(container: Container): void {
+    const path = this.#shmPath(container);
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const size = container.record.hostConfig.ShmSize || this.#context.settings.defaultShmSize;
+    // MS_NOSUID | MS_NODEV | MS_NOEXEC, as on the host's own /dev/shm.
+    mount('shm', path, 'tmpfs', 0x2 | 0x4 | 0x8, `mode=1777,size=${size}`);
+  }
+
+  #networkEvent(container: Container, action: string, endpoint: Sandbox['endpoints'][number]): void {
+    this.#context.events.emit('network', action, endpoint.networkId, {
+      container: container.id,
+      name: endpoint.networkName,
+      type: endpoint.networkName === 'bridge' ? 'bridge' : endpoint.networkName,
+    });
+  }
+}
+
+function umountIfMounted(path: string): void {
+  try {
+    umount(path, MNT_DETACH);
+  } catch (error) {
+    if (!['EINVAL', 'ENOENT'].includes((error as { code?: string }).code ?? '')) throw error;
+  }
+}

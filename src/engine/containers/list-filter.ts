@@ -1,0 +1,157 @@
+import { GantryError } from '../../api/errors.ts';
+import type { Filters } from '../../api/filters.ts';
+import type { ContainerStatus } from '../container-record.ts';
+import type { Container } from './container.ts';
+import { listedPorts, networkNameOf } from './network-view.ts';
+import { NEVER } from './status-text.ts';
+
+const KEYS = [
+  'ancestor',
+  'before',
+  'expose',
+  'exited',
+  'health',
+  'id',
+  'isolation',
+  'is-task',
+  'label',
+  'name',
+  'network',
+  'publish',
+  'since',
+  'status',
+  'volume',
+];
+
+const STATUSES: readonly ContainerStatus[] = [
+  'created',
+  'running',
+  'paused',
+  'restarting',
+  'removing',
+  'exited',
+  'dead',
+];
+const HEALTH = ['starting', 'healthy', 'unhealthy', 'none'];
+
+export interface FilterContext {
+  resolve(reference: string): Container;
+  /** IDs of the image that `reference` means and of all images made from it; empty when there is none. */
+  imageFamily(reference: string): ReadonlySet<string>;
+  networkId(name: string): string;
+}
+
+export interface ListFilter {
+  /** Asks for containers in any state. */
+  impliesAll: boolean;
+  /** Bounds of the list, newest first: only what comes after `before` and before `since`. */
+  before: Container | null;
+  since: Container | null;
+  matches(container: Container): boolean;
+}
+
+/** Filters of ContainerList made ready. Throws invalid_parameter for unknown keys and values, not_found for before and since. */
+export function listFilter(filters: Filters, context: FilterContext): ListFilter {
+  filters.accept(KEYS);
+  const bad = (key: string, value: string) => new GantryError('invalid_parameter', `invalid filter '${key}=${value}'`);
+  const exited = filters.get('exited').map((value) => {
+    if (!/^-?\d+$/.test(value)) throw bad('exited', value);
+    return Number(value);
+  });
+  const statuses = filters.get('status');
+  for (const value of statuses) if (!STATUSES.includes(value as ContainerStatus)) throw bad('status', value);
+  const health = filters.get('health');
+  for (const value of health) if (!HEALTH.includes(value)) throw bad('health', value);
+  const isTask = filters.has('is-task') ? filters.bool('is-task', false) : false;
+  const ports = {
+    publish: filters.get('publish').map((value) => portRange('publish', value)),
+    expose: filters.get('expose').map((value) => portRange('expose', value)),
+  };
+  const ancestors = filters.has('ancestor')
+    ? new Set(filters.get('ancestor').flatMap((reference) => [...context.imageFamily(reference)]))
+    : null;
+  const names = filters.get('name').map(pattern);
+  const ids = filters.get('id').map(pattern);
+  const last = (key: string) =>
+    filters
+      .get(key)
+      .map((reference) => context.resolve(reference))
+      .at(-1) ?? null;
+
+  return {
+    impliesAll: statuses.length > 0,
+    before: last('before'),
+    since: last('since'),
+    matches(container) {
+      const { record } = container;
+      const { state } = record;
+      if (names.length > 0 && !names.some((test) => test(record.name) || test(`/${record.name}`))) return false;
+      if (ids.length > 0 && !ids.some((test) => test(record.id))) return false;
+      if (!filters.matchLabels('label', record.config.Labels)) return false;
+      if (isTask) return false; // No container is a swarm task.
+      if (exited.length > 0 && (container.running || state.startedAt === NEVER || !exited.includes(state.exitCode))) {
+        return false;
+      }
+      if (statuses.length > 0 && !statuses.includes(state.status)) return false;
+      if (health.length > 0 && !health.includes(state.health?.status ?? 'none')) return false;
+      if (ancestors !== null && !ancestors.has(record.imageId)) return false;
+      return (
+        matchesVolume(filters, container) &&
+        matchesNetwork(filters, context, container) &&
+        matchesPort(ports, container)
+      );
+    },
+  };
+}
+
+/** Docker's match: the pattern anywhere in the text; a pattern that is no regular expression only matches itself. */
+function pattern(value: string): (text: string) => boolean {
+  try {
+    const expression = new RegExp(value);
+    return (text) => text === value || expression.test(text);
+  } catch {
+    return (text) => text === value;
+  }
+}
+
+function matchesVolume(filters: Filters, container: Container): boolean {
+  const wanted = filters.get('volume');
+  if (wanted.length === 0) return true;
+  return container.record.mounts.some(
+    (mount) => wanted.includes((mount.Name ?? '') || (mount.Source ?? '')) || wanted.includes(mount.Destination ?? ''),
+  );
+}
+
+function matchesNetwork(filters: Filters, context: FilterContext, container: Container): boolean {
+  const wanted = filters.get('network');
+  if (wanted.length === 0) return true;
+  const names = new Set(Object.keys(container.record.endpointsConfig));
+  const own = networkNameOf(container.record);
+  if (own !== null) names.add(own);
+  return [...names].some(
+    (name) => wanted.includes(name) || wanted.some((id) => id !== '' && context.networkId(name).startsWith(id)),
+  );
+}
+
+interface PortRange {
+  first: number;
+  last: number;
+  protocol: string;
+}
+
+function portRange(key: string, value: string): PortRange {
+  const match = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(value);
+  if (match === null) throw new GantryError('invalid_parameter', `invalid port '${value}' of filter '${key}'`);
+  return { first: Number(match[1]), last: Number(match[2] ?? match[1]), protocol: match[3] ?? 'tcp' };
+}
+
+function matchesPort(wanted: { publish: PortRange[]; expose: PortRange[] }, container: Container): boolean {
+  if (wanted.publish.length === 0 && wanted.expose.length === 0) return true;
+  const within = (ranges: PortRange[], port: number | undefined, protocol: string | undefined) =>
+    ranges.some(
+      (range) => port !== undefined && port >= range.first && port <= range.last && protocol === range.protocol,
+    );
+  return listedPorts(container.record).some(
+    (port) => within(wanted.publish, port.PublicPort, port.Type) || within(wanted.expose, port.PrivatePort, port.Type),
+  );
+}

@@ -1,0 +1,79 @@
+import type { EndpointSettings, NetworkSettings, Port } from '../../api/schemas/container.ts';
+import type { ContainerRecord } from '../container-record.ts';
+
+/** ID of a network by its name, '' when unknown. */
+export type NetworkIds = (name: string) => string;
+
+/** Name of the network a container's mode puts it on, or null when it shares another container's. */
+export function networkNameOf(record: ContainerRecord): string | null {
+  const mode = record.hostConfig.NetworkMode ?? '';
+  if (mode === '' || mode === 'default') return 'bridge';
+  return mode.startsWith('container:') ? null : mode;
+}
+
+/** The container's endpoints as the API shows them, by network name: requested settings with, while it runs, what it got. */
+export function endpointSettings(record: ContainerRecord, networkIds: NetworkIds): Record<string, EndpointSettings> {
+  const names = new Set(Object.keys(record.endpointsConfig));
+  const own = networkNameOf(record);
+  if (own !== null && !record.config.NetworkDisabled) names.add(own);
+  const networks: Record<string, EndpointSettings> = {};
+  for (const name of names) {
+    const wanted = record.endpointsConfig[name] ?? {};
+    const got = record.sandbox?.endpoints.find((endpoint) => endpoint.networkName === name);
+    // The API shows null, not a missing field, for what was not asked for.
+    networks[name] = {
+      IPAMConfig: wanted.IPAMConfig ?? null,
+      Links: wanted.Links ?? null,
+      Aliases: wanted.Aliases ?? null,
+      MacAddress: got?.macAddress ?? '',
+      DriverOpts: wanted.DriverOpts ?? null,
+      GwPriority: wanted.GwPriority ?? 0,
+      NetworkID: got?.networkId ?? (record.state.startedAt.startsWith('0001') ? '' : networkIds(name)),
+      EndpointID: got?.endpointId ?? '',
+      Gateway: got?.gateway ?? '',
+      IPAddress: got?.ipAddress ?? '',
+      IPPrefixLen: got?.ipPrefixLen ?? 0,
+      IPv6Gateway: got?.ipv6Gateway ?? '',
+      GlobalIPv6Address: got?.ipv6Address ?? '',
+      GlobalIPv6PrefixLen: got?.ipv6PrefixLen ?? 0,
+      DNSNames: null,
+    } as unknown as EndpointSettings;
+  }
+  return networks;
+}
+
+/** NetworkSettings of inspect, with the fields of the default bridge at its top that API versions up to 1.51 carry. */
+export function networkSettings(record: ContainerRecord, networkIds: NetworkIds): NetworkSettings {
+  const bridge = record.sandbox?.endpoints.find((endpoint) => endpoint.networkName === 'bridge');
+  const ports: Record<string, null> = {};
+  if (record.sandbox !== null) for (const port of Object.keys(record.config.ExposedPorts ?? {})) ports[port] = null;
+  return {
+    Bridge: '',
+    SandboxID: record.sandbox?.sandboxId ?? '',
+    SandboxKey: record.sandbox?.path ?? '',
+    Ports: ports,
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: bridge?.endpointId ?? '',
+    Gateway: bridge?.gateway ?? '',
+    GlobalIPv6Address: bridge?.ipv6Address ?? '',
+    GlobalIPv6PrefixLen: bridge?.ipv6PrefixLen ?? 0,
+    IPAddress: bridge?.ipAddress ?? '',
+    IPPrefixLen: bridge?.ipPrefixLen ?? 0,
+    IPv6Gateway: bridge?.ipv6Gateway ?? '',
+    MacAddress: bridge?.macAddress ?? '',
+    Networks: endpointSettings(record, networkIds),
+  };
+}
+
+/** Ports of a running container for the list: exposed ones, as none is published. */
+export function listedPorts(record: ContainerRecord): Port[] {
+  if (record.sandbox === null) return [];
+  return Object.keys(record.config.ExposedPorts ?? {}).map((key) => {
+    const [port, protocol = 'tcp'] = key.split('/');
+    return { PrivatePort: Number(port), Type: protocol as 'tcp' | 'udp' | 'sctp' };
+  });
+}
