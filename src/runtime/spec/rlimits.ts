@@ -27,8 +27,8 @@ export const RLIMIT_NAMES: readonly string[] = [
   'stack',
 ];
 
-/** RLIM_INFINITY; JSON numbers above 2^53 are rounded up to exactly 2^64, so buildSpec's caller must print it with stringifySpec. */
-export const RLIM_INFINITY = 18446744073709551615;
+/** RLIM_INFINITY is 2^64-1, which no JavaScript number holds: stringifySpec prints this value as the exact one. */
+export const RLIM_INFINITY = 2 ** 64;
 
 /**
  * Limits of the process: the container's, then the daemon's defaults for names it does not set. Others are inherited. Without CAP_SYS_RESOURCE the

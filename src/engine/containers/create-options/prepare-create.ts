@@ -1,0 +1,219 @@
+import { hostname as hostHostname } from 'node:os';
+import { GantryError, notSupportedYet } from '../../../api/errors.ts';
+import type {
+  ContainerConfig,
+  EndpointSettings,
+  HostConfig,
+  NetworkingConfig,
+} from '../../../api/schemas/container.ts';
+import type { HostFacts } from '../../../runtime/spec/host-facts.ts';
+import { DEFAULT_READONLY_PATHS, defaultMaskedPaths } from '../../../runtime/spec/masked-paths.ts';
+import { parseSecurityOptions } from '../../../runtime/spec/security-opt.ts';
+import type { ContainerRecord } from '../../container-record.ts';
+import type { ImageRecord } from '../../image-record.ts';
+import type { EngineSettings } from '../../settings.ts';
+import { checkMountRequests } from '../../volumes/mount-request.ts';
+import { checkConfig } from './config-rules.ts';
+import { checkHostConfig, checkPublishedPorts, refuseUnsupported } from './host-config-rules.ts';
+import { mergeImageConfig } from './image-defaults.ts';
+import { checkNamespaces, checkNetworkMode, checkSysctls } from './namespace-rules.ts';
+import { checkResources } from './resource-rules.ts';
+
+/** Body of ContainerCreate. */
+export type CreateBody = ContainerConfig & { HostConfig?: HostConfig; NetworkingConfig?: NetworkingConfig };
+
+export interface CreateContext {
+  settings: EngineSettings;
+  host: HostFacts;
+  /** null for a container without an image. */
+  image: ImageRecord | null;
+  /** Of the request; older clients count on older defaults. */
+  apiVersion: { lessThan(version: string): boolean };
+  /** ID the container will have: its first 12 digits are the default host name. */
+  id: string;
+  /** By name, ID or unambiguous prefix; null when there is none. */
+  resolveContainer(reference: string): ContainerRecord | null;
+  /** Throws invalid_parameter for an unknown log driver or option. */
+  checkLogConfig(type: string, options: Record<string, string>): void;
+}
+
+export interface PreparedContainer {
+  config: ContainerConfig;
+  hostConfig: HostConfig;
+  endpointsConfig: Record<string, EndpointSettings>;
+  path: string;
+  args: string[];
+  warnings: string[];
+}
+
+/**
+ * From a create request to a container's final configuration: checked, merged with the image, completed with the daemon's defaults. Changes nothing
+ * anywhere. Throws invalid_parameter with Docker's messages, not_supported for what this version does not have.
+ */
+export function prepareCreate(body: CreateBody, context: CreateContext): PreparedContainer {
+  const { settings, host, image } = context;
+  const { HostConfig: givenHost = {}, NetworkingConfig: networking, ...givenConfig } = structuredClone(body);
+  const hostConfig: HostConfig = givenHost;
+
+  refuseUnsupported(hostConfig);
+  normalizeNetworkMode(hostConfig);
+  checkNetworkMode(hostConfig, givenConfig);
+  checkNamespaces(hostConfig, givenConfig);
+  checkSysctls(hostConfig);
+  const userConfig = checkConfig(givenConfig);
+  checkHostConfig(hostConfig, host);
+  checkMountRequests(hostConfig);
+  parseSecurityOptions(hostConfig.SecurityOpt ?? [], settings.noNewPrivileges);
+  const warnings = checkResources(hostConfig, host, false);
+  if ((hostConfig.KernelMemoryTCP ?? 0) > 0) {
+    hostConfig.KernelMemoryTCP = 0;
+    warnings.push(
+      'Your kernel does not support kernel memory limit capabilities or the cgroup is not mounted. Limitation discarded.',
+    );
+  }
+  if (!host.ipv4Forwarding && !['host', 'none'].includes(hostConfig.NetworkMode ?? '')) {
+    warnings.push('IPv4 forwarding is disabled. Networking will not work.');
+  }
+
+  const config = checkConfig(image === null ? userConfig : mergeImageConfig(userConfig, image.config));
+  const { path, args } = commandOf(config);
+  warnings.push(...checkPublishedPorts(hostConfig, Object.keys(config.ExposedPorts ?? {})));
+  applyDefaults(hostConfig, context);
+  context.checkLogConfig(hostConfig.LogConfig!.Type!, hostConfig.LogConfig!.Config!);
+  config.Hostname = hostnameOf(config, hostConfig, context.id);
+  config.Labels ??= {};
+  config.Env ??= [];
+  return { config, hostConfig, endpointsConfig: endpointsOf(networking, hostConfig, config), path, args, warnings };
+}
+
+/** Entrypoint, then command. An entrypoint of one empty string is how clients take the image's away. Throws invalid_parameter. */
+function commandOf(config: ContainerConfig): { path: string; args: string[] } {
+  if (config.Entrypoint?.length === 1 && config.Entrypoint[0] === '') delete config.Entrypoint;
+  const [path, ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
+  if (path === undefined) throw new GantryError('invalid_parameter', 'no command specified');
+  return { path, args };
+}
+
+/** "default" is what clients send for the platform's own network; on Linux that is the bridge, and inspect shows it so. */
+function normalizeNetworkMode(hostConfig: HostConfig): void {
+  if (!hostConfig.NetworkMode || hostConfig.NetworkMode === 'default') hostConfig.NetworkMode = 'bridge';
+}
+
+function applyDefaults(hostConfig: HostConfig, context: CreateContext): void {
+  const { settings, host, apiVersion } = context;
+  const privileged = hostConfig.Privileged === true;
+
+  if ((hostConfig.Memory ?? 0) > 0 && !hostConfig.MemorySwap) hostConfig.MemorySwap = hostConfig.Memory! * 2;
+  if ((hostConfig.CpuShares ?? 0) > 0) {
+    hostConfig.CpuShares = Math.min(Math.max(hostConfig.CpuShares!, 2), 262_144);
+  }
+  if (host.features.oomKillDisable) hostConfig.OomKillDisable ??= false;
+  hostConfig.ShmSize ||= settings.defaultShmSize;
+
+  // Clients older than these versions count on the former defaults.
+  if (!hostConfig.IpcMode) hostConfig.IpcMode = apiVersion.lessThan('1.40') ? 'shareable' : settings.defaultIpcMode;
+  if (!hostConfig.CgroupnsMode) {
+    const shared = host.cgroup !== 'v2' && (privileged || settings.defaultCgroupnsMode === '');
+    const mode = settings.defaultCgroupnsMode === '' ? 'private' : settings.defaultCgroupnsMode;
+    hostConfig.CgroupnsMode = shared || apiVersion.lessThan('1.41') ? 'host' : (mode as 'host' | 'private');
+  }
+  for (const key of ['PidMode', 'IpcMode', 'NetworkMode'] as const) joinById(hostConfig, key, context);
+
+  const labelled = hostConfig.SecurityOpt?.some((option) => option.startsWith('label=')) ?? false;
+  if (!labelled && (privileged || hostConfig.IpcMode === 'host' || hostConfig.PidMode === 'host')) {
+    hostConfig.SecurityOpt = [...(hostConfig.SecurityOpt ?? []), 'label=disable'];
+  }
+  if (!privileged) {
+    hostConfig.MaskedPaths ??= defaultMaskedPaths(host.thermalThrottlePaths);
+    hostConfig.ReadonlyPaths ??= [...DEFAULT_READONLY_PATHS];
+  }
+
+  const runtime = hostConfig.Runtime || settings.defaultRuntime;
+  if (!settings.runtimes.has(runtime)) {
+    throw new GantryError('invalid_parameter', `unknown or invalid runtime name: ${runtime}`);
+  }
+  hostConfig.Runtime = runtime;
+  hostConfig.RestartPolicy = {
+    Name: hostConfig.RestartPolicy?.Name || 'no',
+    MaximumRetryCount: hostConfig.RestartPolicy?.MaximumRetryCount ?? 0,
+  };
+  hostConfig.LogConfig = logConfigOf(hostConfig, settings);
+  hostConfig.ConsoleSize ??= [0, 0];
+  hostConfig.PortBindings ??= {};
+  hostConfig.Dns ??= [];
+  hostConfig.DnsOptions ??= [];
+  hostConfig.DnsSearch ??= [];
+}
+
+/** A rename of the other container must not break the tie: its name is replaced by its ID. */
+function joinById(hostConfig: HostConfig, key: 'PidMode' | 'IpcMode' | 'NetworkMode', context: CreateContext): void {
+  const mode = hostConfig[key] ?? '';
+  if (!mode.startsWith('container:')) return;
+  const other = context.resolveContainer(mode.slice('container:'.length));
+  if (other !== null) hostConfig[key] = `container:${other.id}`;
+}
+
+/** The daemon's options hold for its own driver alone. */
+function logConfigOf(hostConfig: HostConfig, settings: EngineSettings): NonNullable<HostConfig['LogConfig']> {
+  type LogType = NonNullable<NonNullable<HostConfig['LogConfig']>['Type']>;
+  const type = hostConfig.LogConfig?.Type || settings.logDriver;
+  const own = hostConfig.LogConfig?.Config ?? {};
+  const options = type === settings.logDriver ? { ...settings.logOpts, ...own } : own;
+  return { Type: type as LogType, Config: options };
+}
+
+function hostnameOf(config: ContainerConfig, hostConfig: HostConfig, id: string): string {
+  if (config.Hostname) return config.Hostname;
+  if (hostConfig.NetworkMode === 'host' || hostConfig.UTSMode === 'host') return hostHostname();
+  // The other container's name, which may change until this one starts, is filled in then.
+  if (hostConfig.NetworkMode?.startsWith('container:')) return '';
+  return id.slice(0, 12);
+}
+
+function endpointsOf(
+  networking: NetworkingConfig | undefined,
+  hostConfig: HostConfig,
+  config: ContainerConfig,
+): Record<string, EndpointSettings> {
+  const mode = hostConfig.NetworkMode!;
+  const given = Object.entries(networking?.EndpointsConfig ?? {}).map(
+    ([name, settings]): [string, EndpointSettings] => [name === 'default' ? 'bridge' : name, settings],
+  );
+  for (const [name, settings] of given) {
+    if (name !== mode) throw notSupportedYet(`network ${name}`);
+    checkEndpoint(settings);
+  }
+  const endpoints = Object.fromEntries(given);
+  if (config.MacAddress && mode === 'bridge') {
+    const own = endpoints[mode]?.MacAddress;
+    if (own && own !== config.MacAddress) {
+      throw new GantryError(
+        'invalid_parameter',
+        'the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty',
+      );
+    }
+    endpoints[mode] = { ...endpoints[mode], MacAddress: config.MacAddress };
+  }
+  return endpoints;
+}
+
+function checkEndpoint(settings: EndpointSettings): void {
+  const problems: string[] = [];
+  if (
+    settings.IPAMConfig?.IPv4Address ||
+    settings.IPAMConfig?.IPv6Address ||
+    settings.IPAMConfig?.LinkLocalIPs?.length
+  ) {
+    problems.push('user specified IP address is supported on user defined networks only');
+  }
+  if (settings.Aliases?.length) {
+    problems.push('network-scoped alias is supported only for containers in user defined networks');
+  }
+  const mac = settings.MacAddress ?? '';
+  if (mac !== '' && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(mac)) problems.push(`invalid MAC address: ${mac}`);
+  if (problems.length > 0) {
+    throw new GantryError('invalid_parameter', `invalid endpoint settings:\n${problems.join('\n')}`);
+  }
+  if (settings.Links?.length) throw notSupportedYet('a link to another container');
+  if (Object.keys(settings.DriverOpts ?? {}).length > 0) throw notSupportedYet('a driver option of an endpoint');
+}
