@@ -1,0 +1,140 @@
+import { closeSync, existsSync, fstatSync, mkdirSync } from 'node:fs';
+import { GantryError } from '../../api/errors.ts';
+import type { ContainerConfig, HostConfig, MountPoint } from '../../api/schemas/container.ts';
+import { openInRoot } from '../../linux/in-root.ts';
+import type { ContainerRecord } from '../container-record.ts';
+import { copyUp } from './copy-up.ts';
+import { checkMountRequests, cleanPath, type MountRequest, parseVolumesFrom } from './mount-request.ts';
+import type { Volumes } from './volumes.ts';
+
+export interface MountPlanInput {
+  containerId: string;
+  config: ContainerConfig;
+  hostConfig: HostConfig;
+  /** Mounted root file system of the new container, for the content that volumes start with. */
+  rootfs: string;
+  resolveContainer(reference: string): ContainerRecord | null;
+}
+
+export interface MountPlan {
+  /** As inspect shows them, and as the container record keeps them. */
+  mounts: MountPoint[];
+  /** Volumes made for this container, which rm -v removes. */
+  anonymousVolumes: string[];
+}
+
+/**
+ * Finds or makes the volumes of a new container: those of other containers (--volumes-from), then its own mounts, then the image's volumes where
+ * nothing else is mounted. New volumes are filled from the image. The container holds them until Volumes.release().
+ * Throws invalid_parameter and not_found.
+ */
+export async function resolveMounts(input: MountPlanInput, volumes: Volumes): Promise<MountPlan> {
+  const { hostConfig, containerId } = input;
+  const points = new Map<string, MountPoint>();
+  const anonymousVolumes: string[] = [];
+  for (const entry of hostConfig.VolumesFrom ?? []) {
+    for (const point of mountsOf(entry, input)) points.set(point.Destination!, point);
+  }
+  const copies: MountRequest[] = [];
+  try {
+    for (const request of checkMountRequests(hostConfig)) {
+      points.set(request.destination, pointOf(request, volumes, containerId, anonymousVolumes));
+      if (request.type === 'volume' && request.copy) copies.push(request);
+    }
+    const tmpfs = new Set(Object.keys(hostConfig.Tmpfs ?? {}).map(cleanPath));
+    for (const path of Object.keys(input.config.Volumes ?? {})) {
+      const destination = cleanPath(path);
+      if (points.has(destination) || tmpfs.has(destination)) continue;
+      refuseFile(input.rootfs, destination);
+      const { Name, Mountpoint } = volumes.create({});
+      volumes.acquire(Name, containerId);
+      anonymousVolumes.push(Name);
+      points.set(destination, volumePoint(Name, Mountpoint, destination, '', true));
+      await copyUp(input.rootfs, destination, Mountpoint);
+    }
+    for (const request of copies) {
+      const name = points.get(request.destination)!.Name!;
+      if (request.subpath === '') await copyUp(input.rootfs, request.destination, volumes.path(name));
+    }
+    for (const point of points.values()) if (point.Name) volumes.acquire(point.Name, containerId);
+  } catch (error) {
+    volumes.release(containerId);
+    for (const name of anonymousVolumes) await volumes.remove(name, true);
+    throw error;
+  }
+  return { mounts: [...points.values()], anonymousVolumes };
+}
+
+function pointOf(request: MountRequest, volumes: Volumes, id: string, anonymous: string[]): MountPoint {
+  const { destination, mode } = request;
+  const RW = !request.readOnly;
+  if (request.type === 'bind') {
+    const Propagation = request.propagation || 'rprivate';
+    return { Type: 'bind', Source: request.source, Destination: destination, Mode: mode, RW, Propagation };
+  }
+  if (request.type === 'tmpfs') {
+    return { Type: 'tmpfs', Source: '', Destination: destination, Mode: '', RW, Propagation: '' };
+  }
+  const { Name, Mountpoint } = volumes.create({ Name: request.source, Labels: request.labels });
+  volumes.acquire(Name, id);
+  if (request.source === '') anonymous.push(Name);
+  return volumePoint(Name, Mountpoint, destination, mode || 'z', RW);
+}
+
+function volumePoint(name: string, source: string, destination: string, mode: string, RW: boolean): MountPoint {
+  return {
+    Type: 'volume',
+    Name: name,
+    Source: source,
+    Destination: destination,
+    Driver: 'local',
+    Mode: mode,
+    RW,
+    Propagation: '',
+  };
+}
+
+/** What another container has mounted, read-only when asked for or when it is so there. */
+function mountsOf(entry: string, input: MountPlanInput): MountPoint[] {
+  const { container, mode } = parseVolumesFrom(entry);
+  const other = input.resolveContainer(container);
+  if (other === null) throw new GantryError('invalid_parameter', `No such container: ${container}`);
+  const writable = !mode.split(',').includes('ro');
+  return other.mounts
+    .filter((point) => point.Type !== 'tmpfs')
+    .map((point) => ({ ...point, RW: point.RW !== false && writable }));
+}
+
+function refuseFile(rootfs: string, destination: string): void {
+  let fd: number;
+  try {
+    fd = openInRoot(rootfs, destination);
+  } catch {
+    return; // Not there: the runtime makes the directory.
+  }
+  try {
+    if (!fstatSync(fd).isDirectory()) {
+      throw new GantryError('invalid_parameter', `cannot mount volume over existing file, file exists ${destination}`);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Makes the host directories that -v names and that are missing. Throws system. */
+export function createBindSources(requests: readonly MountRequest[]): void {
+  for (const { type, source, createSource } of requests) {
+    if (type !== 'bind' || !createSource || existsSync(source)) continue;
+    try {
+      mkdirSync(source, { recursive: true, mode: 0o755 });
+    } catch (cause) {
+      throw new GantryError(
+        'system',
+        `error while creating mount source path '${source}': ${(cause as Error).message}`,
+        {
+          cause,
+        },
+      );
+    }
+  }
+}

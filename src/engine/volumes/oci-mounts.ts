@@ -1,0 +1,155 @@
+import { closeSync, fstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf, GantryError, messageOf } from '../../api/errors.ts';
+import type { MountPoint } from '../../api/schemas/container.ts';
+import { openInRoot, pathOfFd } from '../../linux/in-root.ts';
+import { MNT_DETACH, MS_BIND, MS_REC, mount, umount } from '../../linux/mount.ts';
+import type { ResolvedMount } from '../../runtime/spec/input.ts';
+import { checkPropagation, tmpfsOptions } from '../../runtime/spec/mounts.ts';
+import type { ContainerRecord } from '../container-record.ts';
+import { createBindSources } from './mount-points.ts';
+import { checkMountRequests, type MountRequest } from './mount-request.ts';
+import type { Volumes } from './volumes.ts';
+
+export interface OciMounts {
+  mounts: ResolvedMount[];
+  /** To be called once the runtime has created the container (or failed to): its own mounts hold from then on. Never throws. */
+  release(): void;
+}
+
+/** Since Linux 5.12 (mount_setattr(2)) a bind can be made read-only together with the mounts below it. */
+const RECURSIVE_READONLY: [number, number] = [5, 12];
+
+/**
+ * The mounts of a container at its start, ready for the spec. `staging`: a directory of this container alone on a tmpfs, for the mounts that a
+ * volume's subpath needs meanwhile. Throws invalid_parameter (a source that is gone) and system.
+ */
+export function ociMounts(
+  record: Pick<ContainerRecord, 'mounts' | 'hostConfig'>,
+  volumes: Volumes,
+  options: { staging: string; kernel: [number, number] },
+): OciMounts {
+  const requests = checkMountRequests(record.hostConfig);
+  createBindSources(requests);
+  const byDestination = new Map(requests.map((request) => [request.destination, request]));
+  const staged: string[] = [];
+  const release = () => {
+    for (const path of staged.reverse()) unstage(path);
+  };
+  try {
+    const mounts = record.mounts.map((point) => {
+      const request = byDestination.get(point.Destination!);
+      if (point.Type === 'tmpfs') return tmpfsMount(point, request);
+      const source = sourceOf(point, request, volumes, options.staging, staged);
+      return bindMount(point, request, source, options.kernel);
+    });
+    return { mounts, release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function tmpfsMount(point: MountPoint, request: MountRequest | undefined): ResolvedMount {
+  return {
+    destination: point.Destination!,
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: tmpfsOptions(request?.tmpfs ?? ''),
+  };
+}
+
+function bindMount(
+  point: MountPoint,
+  request: MountRequest | undefined,
+  source: string,
+  kernel: [number, number],
+): ResolvedMount {
+  const options = [request?.nonRecursive === true ? 'bind' : 'rbind'];
+  if (point.RW === false) options.push(readOnlyOption(request, kernel));
+  const propagation = point.Propagation || 'rprivate';
+  if (point.Type === 'bind') checkPropagation(source, propagation);
+  options.push(propagation);
+  return { destination: point.Destination!, type: 'bind', source, options, propagation };
+}
+
+function readOnlyOption(request: MountRequest | undefined, kernel: [number, number]): 'ro' | 'rro' {
+  const able =
+    kernel[0] > RECURSIVE_READONLY[0] || (kernel[0] === RECURSIVE_READONLY[0] && kernel[1] >= RECURSIVE_READONLY[1]);
+  if (request?.readOnlyRecursion === 'force' && !able) {
+    throw new GantryError('invalid_parameter', 'recursively read-only mounts need Linux 5.12 or later');
+  }
+  return able && request?.readOnlyRecursion !== 'never' && request?.nonRecursive !== true ? 'rro' : 'ro';
+}
+
+function sourceOf(
+  point: MountPoint,
+  request: MountRequest | undefined,
+  volumes: Volumes,
+  staging: string,
+  staged: string[],
+): string {
+  if (point.Type !== 'volume') return point.Source!;
+  const root = volumes.path(point.Name!);
+  if (!request?.subpath) return root;
+  return stage(root, request.subpath, staging, staged);
+}
+
+/**
+ * Another container may swap a directory of the volume for a symlink at any time, and the runtime would follow it. So the subpath is
+ * opened within the volume and bound, by its descriptor, to a place nobody else can reach.
+ */
+function stage(root: string, subpath: string, staging: string, staged: string[]): string {
+  let fd: number;
+  try {
+    fd = openInRoot(root, subpath);
+  } catch (cause) {
+    const why = errnoOf(cause) === 'ENOENT' ? 'no such file or directory' : messageOf(cause);
+    throw new GantryError(
+      'invalid_parameter',
+      `failed to mount subpath: cannot access path ${join(root, subpath)}: ${why}`,
+      {
+        cause,
+      },
+    );
+  }
+  try {
+    mkdirSync(staging, { recursive: true, mode: 0o700 });
+    const target = join(staging, `subpath-${staged.length}`);
+    if (fstatSync(fd).isDirectory()) mkdirSync(target, { recursive: true });
+    else writeFileSync(target, '');
+    mount(pathOfFd(fd), target, null, MS_BIND | MS_REC);
+    staged.push(target);
+    return target;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function unstage(path: string): void {
+  try {
+    umount(path, MNT_DETACH);
+  } catch {
+    // Not mounted any more.
+  }
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    try {
+      rmdirSync(path);
+    } catch {
+      // Stays as an empty place in the container's directory, which is removed with it.
+    }
+  }
+}
+
+/** Removes what a crash left in a staging directory. Never throws for what is gone. */
+export function recoverStaging(staging: string): void {
+  let entries: string[];
+  try {
+    entries = readdirSync(staging);
+  } catch {
+    return;
+  }
+  for (const entry of entries) unstage(join(staging, entry));
+}
