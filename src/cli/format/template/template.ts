@@ -6,6 +6,8 @@ import { format, isMap, MISSING, TemplateRunError, truth, typeName } from './val
 export interface TemplateOptions {
   /** A key that is not there is an error (docker inspect) rather than "<no value>". */
   strict?: boolean;
+  /** Fields that hold maps with keys of the user's (labels): a key missing there is "<no value>" even when strict. */
+  maps?: ReadonlySet<string>;
 }
 
 class Break extends Error {}
@@ -258,7 +260,8 @@ class Execution {
     let value = this.#argument(expression.operand, dot);
     expression.fields.forEach((field, index) => {
       const last = index === expression.fields.length - 1;
-      value = this.#field(value, field, expression.text);
+      const before = index === 0 ? '' : expression.fields[index - 1]!;
+      value = this.#field(value, field, expression.text, this.#options.maps?.has(before) === true);
       if (typeof value === 'function') {
         const args = last ? [...rest.map((argument) => this.#argument(argument, dot)), ...final] : [];
         value = this.#invoke(value as TemplateFunction, expression, args);
@@ -269,7 +272,7 @@ class Execution {
     return value;
   }
 
-  #field(value: unknown, field: string, text: string): unknown {
+  #field(value: unknown, field: string, text: string, lenient: boolean): unknown {
     if (value === null || value === undefined || value === MISSING) {
       if (this.#options.strict === true || value === MISSING)
         throw this.#failure(`nil data; no entry for key ${JSON.stringify(field)}`, text);
@@ -278,7 +281,8 @@ class Execution {
     if (!isMap(value)) throw this.#failure(`can't evaluate field ${field} in type ${typeName(value)}`, text);
     if (field in value && (Object.hasOwn(value, field) || Object.getPrototypeOf(value) !== Object.prototype))
       return value[field];
-    if (this.#options.strict === true) throw this.#failure(`map has no entry for key ${JSON.stringify(field)}`, text);
+    if (this.#options.strict === true && !lenient)
+      throw this.#failure(`map has no entry for key ${JSON.stringify(field)}`, text);
     return MISSING;
   }
 

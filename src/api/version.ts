@@ -1,0 +1,5 @@
+/** Version of this Gantry; the release script keeps package.json in step (a test compares). */
+export const VERSION = '0.1.0';
+/** Newest and oldest Engine API that the daemon speaks. */
+export const API_VERSION = '1.50';
+export const MIN_API_VERSION = '1.24';

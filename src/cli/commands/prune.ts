@@ -1,0 +1,137 @@
+import type { ImageDeleteResponseItem } from '../../api/schemas/image.ts';
+import { humanSize } from '../../api/units.ts';
+import { bool, type Context, defineCommand, noArgs, StatusError } from '../command.ts';
+import { confirm } from './confirm.ts';
+import { filterFlag, filterQuery } from './filter-flag.ts';
+
+interface Pruned {
+  text: string;
+  bytes: number;
+}
+
+async function pruneContainers(ctx: Context, filters: readonly string[]): Promise<Pruned> {
+  const answer = await (await ctx.client()).json<{ ContainersDeleted?: string[] | null; SpaceReclaimed?: number }>(
+    'POST',
+    '/containers/prune',
+    {
+      query: { filters: filterQuery(filters) },
+    },
+  );
+  const ids = answer.ContainersDeleted ?? [];
+  return {
+    text: ids.length === 0 ? '' : `Deleted Containers:\n${ids.join('\n')}\n\n`,
+    bytes: answer.SpaceReclaimed ?? 0,
+  };
+}
+
+async function pruneImages(ctx: Context, all: boolean, filters: readonly string[]): Promise<Pruned> {
+  const answer = await (await ctx.client()).json<{
+    ImagesDeleted?: ImageDeleteResponseItem[] | null;
+    SpaceReclaimed?: number;
+  }>('POST', '/images/prune', {
+    query: { filters: filterQuery(filters, { dangling: [String(!all)] }) },
+  });
+  const lines = (answer.ImagesDeleted ?? []).map((item) =>
+    item.Untagged ? `untagged: ${item.Untagged}\n` : `deleted: ${item.Deleted}\n`,
+  );
+  return { text: lines.length === 0 ? '' : `Deleted Images:\n${lines.join('')}\n`, bytes: answer.SpaceReclaimed ?? 0 };
+}
+
+async function pruneVolumes(ctx: Context, all: boolean, filters: readonly string[]): Promise<Pruned> {
+  const answer = await (await ctx.client()).json<{ VolumesDeleted?: string[] | null; SpaceReclaimed?: number }>(
+    'POST',
+    '/volumes/prune',
+    {
+      query: { filters: filterQuery(filters, all ? { all: ['true'] } : {}) },
+    },
+  );
+  const names = answer.VolumesDeleted ?? [];
+  return {
+    text: names.length === 0 ? '' : `Deleted Volumes:\n${names.join('\n')}\n\n`,
+    bytes: answer.SpaceReclaimed ?? 0,
+  };
+}
+
+function report(ctx: Context, pruned: readonly Pruned[]): void {
+  const bytes = pruned.reduce((sum, one) => sum + one.bytes, 0);
+  ctx.stdout.write(`${pruned.map(({ text }) => text).join('')}Total reclaimed space: ${humanSize(bytes)}\n`);
+}
+
+const force = bool('f', 'Do not prompt for confirmation');
+const filter = filterFlag('Provide filter values (e.g. "until=<timestamp>")', '');
+
+export const containerPrune = defineCommand({
+  use: '[OPTIONS]',
+  summary: 'Remove all stopped containers',
+  args: noArgs,
+  flags: { filter, force },
+  async run(ctx) {
+    if (!ctx.flags.force && !confirm(ctx, 'WARNING! This will remove all stopped containers.'))
+      throw new StatusError(1, 'container prune has been cancelled');
+    report(ctx, [await pruneContainers(ctx, ctx.flags.filter)]);
+  },
+});
+
+export const imagePrune = defineCommand({
+  use: '[OPTIONS]',
+  summary: 'Remove unused images',
+  args: noArgs,
+  flags: { all: bool('a', 'Remove all unused images, not just dangling ones'), filter, force },
+  async run(ctx) {
+    const warning = ctx.flags.all
+      ? 'WARNING! This will remove all images without at least one container associated to them.'
+      : 'WARNING! This will remove all dangling images.';
+    if (!ctx.flags.force && !confirm(ctx, warning)) throw new StatusError(1, 'image prune has been cancelled');
+    report(ctx, [await pruneImages(ctx, ctx.flags.all, ctx.flags.filter)]);
+  },
+});
+
+export const volumePrune = defineCommand({
+  use: '[OPTIONS]',
+  summary: 'Remove unused local volumes',
+  args: noArgs,
+  flags: {
+    all: bool('a', 'Remove all unused volumes, not just anonymous ones'),
+    filter: filterFlag('Provide filter values (e.g. "label=<label>")', ''),
+    force,
+  },
+  async run(ctx) {
+    const warning = ctx.flags.all
+      ? 'WARNING! This will remove all local volumes not used by at least one container.'
+      : 'WARNING! This will remove anonymous local volumes not used by at least one container.';
+    if (!ctx.flags.force && !confirm(ctx, warning)) throw new StatusError(1, 'volume prune has been cancelled');
+    report(ctx, [await pruneVolumes(ctx, ctx.flags.all, ctx.flags.filter)]);
+  },
+});
+
+export const systemPrune = defineCommand({
+  use: '[OPTIONS]',
+  summary: 'Remove unused data',
+  args: noArgs,
+  flags: {
+    all: bool('a', 'Remove all unused images not just dangling ones'),
+    filter: filterFlag('Provide filter values (e.g. "label=<key>=<value>")', ''),
+    force,
+    volumes: bool('', 'Prune anonymous volumes'),
+  },
+  async run(ctx) {
+    const { flags } = ctx;
+    if (flags.volumes && flags.filter.some((term) => term.startsWith('until=')))
+      throw new StatusError(1, 'ERROR: The "until" filter is not supported with "--volumes"');
+    const warnings = [
+      'all stopped containers',
+      ...(flags.volumes ? ['all anonymous volumes not used by at least one container'] : []),
+      flags.all ? 'all images without at least one container associated to them' : 'all dangling images',
+    ];
+    const items =
+      flags.filter.length > 0
+        ? `\n\n  Items to be pruned will be filtered with:\n${flags.filter.map((term) => `  - ${term}\n`).join('')}`
+        : '';
+    const text = `WARNING! This will remove:\n${warnings.map((line) => `  - ${line}\n`).join('')}${items}`;
+    if (!flags.force && !confirm(ctx, text)) throw new StatusError(1, 'system prune has been cancelled');
+    const pruned = [await pruneContainers(ctx, flags.filter)];
+    if (flags.volumes) pruned.push(await pruneVolumes(ctx, false, flags.filter));
+    pruned.push(await pruneImages(ctx, flags.all, flags.filter));
+    report(ctx, pruned);
+  },
+});

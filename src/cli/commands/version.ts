@@ -1,0 +1,76 @@
+import os from 'node:os';
+import type { SystemVersion } from '../../api/schemas/system.ts';
+import { API_VERSION, VERSION } from '../../api/version.ts';
+import { defineCommand, noArgs, StatusError } from '../command.ts';
+import { contextName } from '../context-name.ts';
+import { formatObject } from '../format/inspect.ts';
+import { objectFormatFlag } from './format-flag.ts';
+
+/** Go spells the field APIVersion in templates and ApiVersion in JSON: the first answers templates without being printed. */
+function withGoName<T extends { ApiVersion?: string }>(object: T): T {
+  return Object.defineProperty(object, 'APIVersion', { value: object.ApiVersion, enumerable: false });
+}
+
+const row = (indent: string, name: string, value: string | undefined, width: number): string =>
+  value ? `${indent}${`${name}:`.padEnd(width)}${value}\n` : '';
+
+function clientText(client: ReturnType<typeof clientVersion>): string {
+  return (
+    'Client:\n' +
+    row(' ', 'Version', client.Version, 19) +
+    row(' ', 'API version', client.ApiVersion, 19) +
+    row(' ', 'Node version', client.NodeVersion, 19) +
+    row(' ', 'OS/Arch', `${client.Os}/${client.Arch}`, 19) +
+    row(' ', 'Context', client.Context, 19)
+  );
+}
+
+function clientVersion(context: string) {
+  const arch = os.arch() === 'x64' ? 'amd64' : os.arch();
+  return withGoName({
+    Version: VERSION,
+    ApiVersion: API_VERSION,
+    DefaultAPIVersion: API_VERSION,
+    NodeVersion: process.version,
+    Os: 'linux',
+    Arch: arch,
+    Context: context,
+  });
+}
+
+function serverText(server: SystemVersion): string {
+  let text = `\nServer:${server.Platform?.Name ? ` ${server.Platform.Name}` : ''}\n`;
+  for (const component of server.Components ?? []) {
+    text += ` ${component.Name}:\n${row('  ', 'Version', component.Version, 18)}`;
+    const details = (component.Details ?? {}) as Record<string, string>;
+    if (component.Name === 'Engine') {
+      text += row('  ', 'API version', `${details.ApiVersion} (minimum version ${details.MinAPIVersion})`, 18);
+      text += row('  ', 'Node version', details.NodeVersion, 18);
+      text += row('  ', 'Git commit', details.GitCommit, 18);
+      text += row('  ', 'OS/Arch', `${details.Os}/${details.Arch}`, 18);
+      text += row('  ', 'Kernel', details.KernelVersion, 18);
+      text += row('  ', 'Experimental', details.Experimental, 18);
+    } else text += row('  ', 'GitCommit', details.GitCommit, 18);
+  }
+  return text;
+}
+
+export const command = defineCommand({
+  use: '[OPTIONS]',
+  summary: 'Show the Gantry version information',
+  args: noArgs,
+  flags: { format: objectFormatFlag },
+  async run(ctx) {
+    const client = clientVersion(contextName(ctx));
+    let server: SystemVersion | null = null;
+    let failure: unknown;
+    try {
+      server = withGoName(await (await ctx.client()).json<SystemVersion & { ApiVersion?: string }>('GET', '/version'));
+    } catch (error) {
+      failure = error;
+    }
+    if (ctx.flags.format !== '') ctx.stdout.write(formatObject({ Client: client, Server: server }, ctx.flags.format));
+    else ctx.stdout.write(clientText(client) + (server === null ? '' : serverText(server)));
+    if (failure !== undefined) throw failure instanceof Error ? failure : new StatusError(1, String(failure));
+  },
+});

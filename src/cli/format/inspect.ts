@@ -1,0 +1,34 @@
+import { Template } from './template/template.ts';
+
+/** Fields of inspected objects that are maps with keys of the user's. */
+const MAPS: ReadonlySet<string> = new Set([
+  'Labels',
+  'Options',
+  'Networks',
+  'Ports',
+  'PortBindings',
+  'ExposedPorts',
+  'Volumes',
+  'Sysctls',
+  'Tmpfs',
+  'Config',
+  'Data',
+  'StorageOpt',
+  'Annotations',
+  'DriverOpts',
+  'Containers',
+]);
+
+/** Text of `inspect`: indented JSON of the list, or a line an object with --format (a Go template, or "json"). */
+export function formatInspected(objects: readonly unknown[], format: string): string {
+  if (format === '') return `${JSON.stringify(objects, null, 4)}\n`;
+  if (format === 'json') return `${JSON.stringify(objects)}\n`;
+  const template = new Template(format.replaceAll('\\n', '\n').replaceAll('\\t', '\t'), { strict: true, maps: MAPS });
+  return objects.map((object) => `${template.execute(object)}\n`).join('');
+}
+
+/** One object (version, info) by a template or as JSON. */
+export function formatObject(object: unknown, format: string): string {
+  if (format === 'json' || format === '{{json .}}') return `${JSON.stringify(object)}\n`;
+  return `${new Template(format, { strict: true, maps: MAPS }).execute(object)}\n`;
+}
