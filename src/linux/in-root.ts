@@ -4,9 +4,8 @@
  * lead us outside. (openat2(2) with RESOLVE_IN_ROOT does the same in the kernel, but creates no directories on the way.)
  */
 import { chownSync, closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { O_PATH } from './file.ts';
 
-/** open(2): a handle on the file itself, without opening it for reading or writing. Not in Node's constants. */
-const O_PATH = 0o10000000;
 const HANDLE = O_PATH | constants.O_NOFOLLOW;
 /** As the kernel's own limit (path_resolution(7)). */
 const MAX_LINKS = 40;

@@ -13,7 +13,8 @@ export interface MountPlanInput {
   hostConfig: HostConfig;
   /** Mounted root file system of the new container, for the content that volumes start with. */
   rootfs: string;
-  resolveContainer(reference: string): ContainerRecord | null;
+  /** Record of the container that VolumesFrom names. Throws not_found. */
+  container(reference: string): ContainerRecord;
 }
 
 export interface MountPlan {
@@ -97,8 +98,7 @@ function volumePoint(name: string, source: string, destination: string, mode: st
 /** What another container has mounted, read-only when asked for or when it is so there. */
 function mountsOf(entry: string, input: MountPlanInput): MountPoint[] {
   const { container, mode } = parseVolumesFrom(entry);
-  const other = input.resolveContainer(container);
-  if (other === null) throw new GantryError('invalid_parameter', `No such container: ${container}`);
+  const other = input.container(container);
   const writable = !mode.split(',').includes('ro');
   return other.mounts
     .filter((point) => point.Type !== 'tmpfs')

@@ -1,9 +1,9 @@
-import { closeSync, fstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, fstatSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { errnoOf, GantryError, messageOf } from '../../api/errors.ts';
 import type { MountPoint } from '../../api/schemas/container.ts';
 import { openInRoot, pathOfFd } from '../../linux/in-root.ts';
-import { MNT_DETACH, MS_BIND, MS_REC, mount, umount } from '../../linux/mount.ts';
+import { MNT_DETACH, MS_BIND, MS_REC, mount, UMOUNT_NOFOLLOW, umount } from '../../linux/mount.ts';
 import type { ResolvedMount } from '../../runtime/spec/input.ts';
 import { checkPropagation, tmpfsOptions } from '../../runtime/spec/mounts.ts';
 import type { ContainerRecord } from '../container-record.ts';
@@ -11,41 +11,31 @@ import { createBindSources } from './mount-points.ts';
 import { checkMountRequests, type MountRequest } from './mount-request.ts';
 import type { Volumes } from './volumes.ts';
 
-export interface OciMounts {
-  mounts: ResolvedMount[];
-  /** To be called once the runtime has created the container (or failed to): its own mounts hold from then on. Never throws. */
-  release(): void;
-}
-
 /** Since Linux 5.12 (mount_setattr(2)) a bind can be made read-only together with the mounts below it. */
 const RECURSIVE_READONLY: [number, number] = [5, 12];
 
 /**
  * The mounts of a container at its start, ready for the spec. `staging`: a directory of this container alone on a tmpfs, for the mounts that a
- * volume's subpath needs meanwhile. Throws invalid_parameter (a source that is gone) and system.
+ * volume's subpath needs; recoverStaging() clears it. Throws invalid_parameter (a source that is gone) and system.
  */
 export function ociMounts(
   record: Pick<ContainerRecord, 'mounts' | 'hostConfig'>,
   volumes: Volumes,
   options: { staging: string; kernel: [number, number] },
-): OciMounts {
+): ResolvedMount[] {
   const requests = checkMountRequests(record.hostConfig);
   createBindSources(requests);
   const byDestination = new Map(requests.map((request) => [request.destination, request]));
-  const staged: string[] = [];
-  const release = () => {
-    for (const path of staged.reverse()) unstage(path);
-  };
+  recoverStaging(options.staging);
   try {
-    const mounts = record.mounts.map((point) => {
+    return record.mounts.map((point, index) => {
       const request = byDestination.get(point.Destination!);
       if (point.Type === 'tmpfs') return tmpfsMount(point, request);
-      const source = sourceOf(point, request, volumes, options.staging, staged);
+      const source = sourceOf(point, request, volumes, join(options.staging, String(index)));
       return bindMount(point, request, source, options.kernel);
     });
-    return { mounts, release };
   } catch (error) {
-    release();
+    recoverStaging(options.staging);
     throw error;
   }
 }
@@ -82,24 +72,19 @@ function readOnlyOption(request: MountRequest | undefined, kernel: [number, numb
   return able && request?.readOnlyRecursion !== 'never' && request?.nonRecursive !== true ? 'rro' : 'ro';
 }
 
-function sourceOf(
-  point: MountPoint,
-  request: MountRequest | undefined,
-  volumes: Volumes,
-  staging: string,
-  staged: string[],
-): string {
+function sourceOf(point: MountPoint, request: MountRequest | undefined, volumes: Volumes, target: string): string {
   if (point.Type !== 'volume') return point.Source!;
   const root = volumes.path(point.Name!);
   if (!request?.subpath) return root;
-  return stage(root, request.subpath, staging, staged);
+  stage(root, request.subpath, target);
+  return target;
 }
 
 /**
  * Another container may swap a directory of the volume for a symlink at any time, and the runtime would follow it. So the subpath is
  * opened within the volume and bound, by its descriptor, to a place nobody else can reach.
  */
-function stage(root: string, subpath: string, staging: string, staged: string[]): string {
+function stage(root: string, subpath: string, target: string): void {
   let fd: number;
   try {
     fd = openInRoot(root, subpath);
@@ -114,36 +99,16 @@ function stage(root: string, subpath: string, staging: string, staged: string[])
     );
   }
   try {
-    mkdirSync(staging, { recursive: true, mode: 0o700 });
-    const target = join(staging, `subpath-${staged.length}`);
+    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
     if (fstatSync(fd).isDirectory()) mkdirSync(target, { recursive: true });
     else writeFileSync(target, '');
     mount(pathOfFd(fd), target, null, MS_BIND | MS_REC);
-    staged.push(target);
-    return target;
   } finally {
     closeSync(fd);
   }
 }
 
-function unstage(path: string): void {
-  try {
-    umount(path, MNT_DETACH);
-  } catch {
-    // Not mounted any more.
-  }
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    try {
-      rmdirSync(path);
-    } catch {
-      // Stays as an empty place in the container's directory, which is removed with it.
-    }
-  }
-}
-
-/** Removes what a crash left in a staging directory. Never throws for what is gone. */
+/** Unmounts and removes what lies in a staging directory, and the directory. Never throws for what is gone. */
 export function recoverStaging(staging: string): void {
   let entries: string[];
   try {
@@ -151,5 +116,15 @@ export function recoverStaging(staging: string): void {
   } catch {
     return;
   }
-  for (const entry of entries) unstage(join(staging, entry));
+  for (const entry of entries) {
+    const path = join(staging, entry);
+    try {
+      umount(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+    } catch (error) {
+      if (errnoOf(error) !== 'EINVAL') continue; // Still mounted: removing it would remove the volume's content.
+    }
+    if (lstatSync(path).isDirectory()) rmdirSync(path);
+    else rmSync(path);
+  }
+  rmdirSync(staging);
 }

@@ -2,6 +2,7 @@ import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GantryError } from '../../api/errors.ts';
 import type { DeviceMapping, HostConfig } from '../../api/schemas/container.ts';
+import { splitDevice } from '../../linux/file.ts';
 import type { OciDevice, OciDeviceCgroup } from './types.ts';
 
 /** The device files of the host; an interface so that the spec's tests need no devices. */
@@ -145,14 +146,5 @@ function deviceOf(path: string, stats: Stats): OciDevice | null {
     fileMode: stats.mode & 0o777,
     uid: stats.uid,
     gid: stats.gid,
-  };
-}
-
-/** glibc's gnu_dev_major and gnu_dev_minor: a 64-bit number that holds 12+20 bits in two pieces each. */
-export function splitDevice(rdev: number): { major: number; minor: number } {
-  const value = BigInt(rdev);
-  return {
-    major: Number(((value >> 8n) & 0xfffn) | ((value >> 32n) & 0xfffff000n)),
-    minor: Number((value & 0xffn) | ((value >> 12n) & 0xffffff00n)),
   };
 }

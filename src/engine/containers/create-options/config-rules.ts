@@ -1,8 +1,8 @@
-import { constants } from 'node:os';
 import { posix } from 'node:path';
 import { GantryError } from '../../../api/errors.ts';
 import type { HealthConfig } from '../../../api/schemas/common.ts';
 import type { ContainerConfig } from '../../../api/schemas/container.ts';
+import { parseSignal } from '../signals.ts';
 
 const invalid = (message: string) => new GantryError('invalid_parameter', message);
 
@@ -33,28 +33,6 @@ export function checkConfig(config: ContainerConfig): ContainerConfig {
   for (const port of Object.keys(config.ExposedPorts ?? {})) checkPort(port);
   for (const path of Object.keys(config.Volumes ?? {})) checkVolumePath(path);
   return checked;
-}
-
-/** Number of a signal given as "TERM", "SIGTERM" or "15". Throws invalid_parameter. */
-export function parseSignal(text: string): number {
-  if (/^\d+$/.test(text)) {
-    const number = Number(text);
-    if (number === 0 || number > 64) throw invalid(`invalid signal: ${text}`);
-    return number;
-  }
-  const name = text.toUpperCase().startsWith('SIG') ? text.toUpperCase() : `SIG${text.toUpperCase()}`;
-  const number = (constants.signals as Record<string, number>)[name] ?? realtimeSignal(name);
-  if (number === undefined) throw invalid(`invalid signal: ${text}`);
-  return number;
-}
-
-/** SIGRTMIN+n and SIGRTMAX-n; glibc keeps 32 and 33 for itself. */
-function realtimeSignal(name: string): number | undefined {
-  const match = /^SIGRT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(name);
-  if (match === null) return undefined;
-  const base = match[1] === 'MIN' ? 34 : 64;
-  const number = base + (match[2] === '-' ? -1 : 1) * Number(match[3] ?? 0);
-  return number >= 34 && number <= 64 ? number : undefined;
 }
 
 function checkHealthcheck(health: HealthConfig): void {

@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { GantryError } from '../../api/errors.ts';
+import type { ResolvedMount } from '../../runtime/spec/input.ts';
+import type { Storage } from '../../storage/contract.ts';
+import type { ContainerRecord } from '../container-record.ts';
+import type { ContainerVolumes, PreparedVolumes } from '../containers/contract.ts';
+import type { EventBus } from '../events.ts';
+import { resolveMounts } from './mount-points.ts';
+import { ociMounts, recoverStaging } from './oci-mounts.ts';
+import type { Volumes } from './volumes.ts';
+
+/** The volume side of a container's life: made and filled at create, mounted at start, let go at removal. */
+export class LocalContainerVolumes implements ContainerVolumes {
+  readonly #volumes: Volumes;
+  readonly #storage: Storage;
+  readonly #events: EventBus;
+  /** On a tmpfs: holds the mounts that subpaths of volumes need. */
+  readonly #staging: string;
+  readonly #kernel: [number, number];
+
+  constructor(options: {
+    volumes: Volumes;
+    storage: Storage;
+    events: EventBus;
+    execRoot: string;
+    kernel: [number, number];
+  }) {
+    this.#volumes = options.volumes;
+    this.#storage = options.storage;
+    this.#events = options.events;
+    this.#staging = join(options.execRoot, 'volume-subpaths');
+    this.#kernel = options.kernel;
+  }
+
+  /** The container's writable layer exists: new volumes are filled from it, once, here; what happens to them later is the user's affair. */
+  async prepare(request: Parameters<ContainerVolumes['prepare']>[0]): Promise<PreparedVolumes> {
+    const { containerId, hostConfig, config } = request;
+    const needsContent =
+      (hostConfig.Binds ?? []).length + (hostConfig.Mounts ?? []).length > 0 ||
+      Object.keys(config.Volumes ?? {}).length > 0;
+    if (!needsContent) return resolveMounts({ ...request, rootfs: '/nonexistent' }, this.#volumes);
+    const rootfs = this.#storage.writable.mount(containerId);
+    try {
+      return await resolveMounts({ ...request, rootfs }, this.#volumes);
+    } finally {
+      this.#storage.writable.unmount(containerId);
+    }
+  }
+
+  resolve(record: ContainerRecord, _rootfs: string): ResolvedMount[] {
+    const mounts = ociMounts(record, this.#volumes, {
+      staging: join(this.#staging, record.id),
+      kernel: this.#kernel,
+    });
+    for (const point of record.mounts) {
+      if (point.Type !== 'volume') continue;
+      this.#events.emit('volume', 'mount', point.Name!, {
+        container: record.id,
+        destination: point.Destination!,
+        driver: 'local',
+        propagation: point.Propagation ?? '',
+        'read/write': String(point.RW !== false),
+      });
+    }
+    return mounts;
+  }
+
+  async release(record: ContainerRecord, remove: boolean): Promise<void> {
+    recoverStaging(join(this.#staging, record.id));
+    this.#volumes.release(record.id);
+    if (!remove) return;
+    for (const name of record.anonymousVolumes) {
+      try {
+        await this.#volumes.remove(name, true);
+      } catch (error) {
+        // Another container took it over with --volumes-from: it stays for that one.
+        if (!(error instanceof GantryError) || error.code !== 'conflict') throw error;
+      }
+    }
+  }
+}
