@@ -11,6 +11,9 @@ export class ContainerIndex {
   /** Name to container ID. */
   readonly #names = new Map<string, string>();
 
+  /** Containers being made: in no list yet, but what they stand on is in use. */
+  readonly creating = new Set<Container>();
+
   /** In order of creation. */
   all(): Container[] {
     return [...this.#byId.values()];

@@ -1,6 +1,7 @@
 /** What the container domain needs of its neighbours in the engine, and the options of its operations. */
 import type { Filters } from '../../api/filters.ts';
 import type { ContainerConfig, HostConfig, MountPoint, NetworkingConfig } from '../../api/schemas/container.ts';
+import type { ContainerStatsResponse } from '../../api/schemas/stats.ts';
 import type { HostFacts } from '../../runtime/spec/host-facts.ts';
 import type { ResolvedMount } from '../../runtime/spec/input.ts';
 import type { ContainerRecord } from '../container-record.ts';
@@ -10,9 +11,9 @@ import type { LogDriver } from '../logs/contract.ts';
 export interface ImageLookup {
   /** By ID, ID prefix or reference. Throws not_found `No such image: x`. */
   resolve(reference: string): ImageRecord;
-  /** As resolve, null when there is none. */
-  find(reference: string): ImageRecord | null;
-  childrenOf(id: string): ImageRecord[];
+  all(): ImageRecord[];
+  /** After a container was removed: drops layers that only it still used. */
+  releaseLayers(container: Pick<ContainerRecord, 'imageId' | 'chainId'>): Promise<void>;
 }
 
 export interface PreparedVolumes {
@@ -32,19 +33,35 @@ export interface ContainerVolumes {
     /** Record of the container that VolumesFrom names. Throws not_found. */
     container: (reference: string) => ContainerRecord;
   }): Promise<PreparedVolumes>;
-  /** At start: what the runtime mounts; fills empty volumes from the image's directories. */
+  /** At start: what the runtime mounts. */
   resolve(record: ContainerRecord, rootfs: string): ResolvedMount[];
   /** After the container is gone; anonymous volumes too when `remove`. */
   release(record: ContainerRecord, remove: boolean): Promise<void>;
 }
+
+/** What is read and written of a container's cgroup; paths as in the OCI spec's linux.cgroupsPath. */
+export interface ContainerCgroups {
+  /** Wakes the kernel's cgroup machinery up, so that the runtime does not wait for it. */
+  warm(): void;
+  /** Stops all processes; resolves when they stand still. */
+  freeze(path: string): Promise<void>;
+  thaw(path: string): Promise<void>;
+  /** All processes in the cgroup and those below it. */
+  pids(path: string): number[];
+  /** The parts of ContainerStatsResponse that come from the cgroup. */
+  stats(path: string): CgroupStats;
+}
+
+export type CgroupStats = Required<
+  Pick<ContainerStatsResponse, 'pids_stats' | 'blkio_stats' | 'cpu_stats' | 'memory_stats'>
+>;
 
 export interface ContainersDeps {
   images: ImageLookup;
   volumes: ContainerVolumes;
   logDrivers: ReadonlyMap<string, LogDriver>;
   hostFacts: HostFacts;
-  /** Wakes the kernel's cgroup machinery up, so that the runtime does not wait for it. */
-  warmCgroups(): void;
+  cgroups: ContainerCgroups;
 }
 
 export interface CreateRequest {

@@ -36,8 +36,7 @@ export class Launcher {
   /** Creates the process and connects the clients that wait for its output; Monitor.start() then runs it. Undoes all when it throws. */
   async create(container: Container): Promise<Monitor> {
     try {
-      const spec = this.#prepare(container);
-      const monitor = await this.#context.monitors.spawn(spec);
+      const monitor = await this.#spawn(container);
       container.monitor = monitor;
       for (const pending of [...container.pendingAttaches]) {
         container.pendingAttaches.delete(pending);
@@ -50,9 +49,8 @@ export class Launcher {
     }
   }
 
-  /** Counts the mount of a container that an earlier daemon started. */
+  /** Takes over the mount of a container that an earlier daemon started (Storage.recover has counted it). */
   adopt(container: Container): void {
-    this.#context.storage.writable.mount(container.id);
     this.#mounted.add(container.id);
   }
 
@@ -104,14 +102,17 @@ export class Launcher {
     return binary;
   }
 
-  #prepare(container: Container) {
+  async #spawn(container: Container): Promise<Monitor> {
     const { settings, storage } = this.#context;
     const { record } = container;
-    const { config, hostConfig } = record;
+    const { hostConfig } = record;
     const runtime = this.runtimeOf(container);
     const rootfs = storage.writable.mount(record.id);
     this.#mounted.add(record.id);
     const network = this.#joinNetwork(container);
+    // A container on another's network goes by that one's name.
+    const hostname = record.config.Hostname || network.shared?.record.config.Hostname || '';
+    const config = { ...record.config, Hostname: hostname };
     const files = writeContainerFiles(this.#context, container, record.sandbox, network.shared);
     mkdirSync(container.runDirectory, { recursive: true, mode: 0o711 });
     const pid = this.#joined(hostConfig.PidMode, 'PID');
@@ -153,8 +154,8 @@ export class Launcher {
     record.appArmorProfile = spec.process.apparmorProfile ?? '';
     writeFileSync(join(container.runDirectory, 'config.json'), stringifySpec(spec), { mode: 0o600 });
     const driver = this.#deps.logDrivers.get(hostConfig.LogConfig?.Type || settings.logDriver);
-    return {
-      kind: 'container' as const,
+    return await this.#context.monitors.spawn({
+      kind: 'container',
       id: record.id,
       runtime,
       bundle: container.runDirectory,
@@ -165,7 +166,7 @@ export class Launcher {
       consoleSize,
       log: driver?.sinkFor(record) ?? null,
       cgroupsPath: container.cgroupsPath,
-    };
+    });
   }
 
   #joinNetwork(container: Container): { netns: string | 'host' | null; shared: Container | null } {

@@ -3,8 +3,8 @@ import type { ExitStatus, Monitor } from '../../runtime/contract.ts';
 import type { EngineContext } from '../context.ts';
 import { shouldRestart } from '../restart/restart-policy.ts';
 import type { Container } from './container.ts';
-import type { StopOptions } from './contract.ts';
-import { notRunning } from './errors.ts';
+import type { ContainerCgroups, StopOptions } from './contract.ts';
+import { isRestarting, notRunning } from './errors.ts';
 import { startFailure } from './exit-codes.ts';
 import type { Launcher } from './launcher.ts';
 import { processStartTime } from './process-start-time.ts';
@@ -16,8 +16,10 @@ import { nowNs, rfc3339 } from './timestamp.ts';
 const DEFAULT_STOP_TIMEOUT = 10;
 
 export interface LifecycleHooks {
-  /** The container runs (again): health checks may begin. */
+  /** The container runs, after a start or a pause: health checks go on. */
   started(container: Container): void;
+  /** Health checks wait. */
+  paused(container: Container): void;
   /** Its process has ended: health checks and execs end. */
   exited(container: Container): void;
   /** --rm: the container has run once and is to go. */
@@ -30,11 +32,13 @@ export class Lifecycle {
   shuttingDown = false;
   readonly #context: EngineContext;
   readonly #launcher: Launcher;
+  readonly #cgroups: ContainerCgroups;
   readonly #hooks: LifecycleHooks;
 
-  constructor(context: EngineContext, launcher: Launcher, hooks: LifecycleHooks) {
+  constructor(context: EngineContext, launcher: Launcher, cgroups: ContainerCgroups, hooks: LifecycleHooks) {
     this.#context = context;
     this.#launcher = launcher;
+    this.#cgroups = cgroups;
     this.#hooks = hooks;
   }
 
@@ -71,6 +75,7 @@ export class Lifecycle {
       if (!container.running) throw new GantryError('not_modified', 'Container is already stopped');
       this.#markStopped(container);
       this.#send(container, signal);
+      await this.#thaw(container);
       return true;
     });
     if (!running) return;
@@ -109,8 +114,10 @@ export class Lifecycle {
         return;
       }
       if (!container.running) throw notRunning(container.id);
-      if (stopsForGood(signal, stopSignalOf(container))) this.#markStopped(container);
+      const forGood = stopsForGood(signal, stopSignalOf(container));
+      if (forGood) this.#markStopped(container);
       this.#send(container, signal);
+      if (forGood) await this.#thaw(container);
     });
     if (signal === SIGKILL) {
       await exitOf(container);
@@ -124,9 +131,39 @@ export class Lifecycle {
     if (container.running) {
       this.#markStopped(container);
       this.#send(container, SIGKILL);
+      await this.#thaw(container);
       await exitOf(container);
     }
     await container.settled;
+  }
+
+  /** Stops all processes of a running container. Throws conflict when it does not run or is paused. */
+  async pause(container: Container): Promise<void> {
+    await container.lock.run(async () => {
+      const { state } = container.record;
+      if (state.status === 'paused') {
+        throw new GantryError('conflict', `Container ${container.id} is already paused`);
+      }
+      if (state.status === 'restarting') throw isRestarting(container.id);
+      if (state.status !== 'running') throw notRunning(container.id);
+      await this.#cgroups.freeze(container.cgroupsPath);
+      // It may have ended meanwhile.
+      if (!container.running) throw notRunning(container.id);
+      move(state, 'paused');
+      container.save(false);
+      container.event('pause');
+      this.#hooks.paused(container);
+    });
+  }
+
+  /** Throws system when it is not paused (dockerd's code for it). */
+  async unpause(container: Container): Promise<void> {
+    await container.lock.run(async () => {
+      if (container.record.state.status !== 'paused') {
+        throw new GantryError('system', `Container ${container.id} is not paused`);
+      }
+      await this.#thaw(container);
+    });
   }
 
   /** Starts a container again at daemon start, or after its policy's delay; a failure is kept in its state and logged. */
@@ -269,6 +306,17 @@ export class Lifecycle {
     if (container.record.stoppedByUser || this.shuttingDown || container.restarting) return;
     container.record.stoppedByUser = true;
     container.save(container.record.hostConfig.RestartPolicy?.Name !== 'no');
+  }
+
+  /** Lets a paused container run on, so that a signal reaches it; nothing for others. */
+  async #thaw(container: Container): Promise<void> {
+    if (container.record.state.status !== 'paused') return;
+    await this.#cgroups.thaw(container.cgroupsPath);
+    if (container.record.state.status !== 'paused') return;
+    move(container.record.state, 'running');
+    container.save(false);
+    container.event('unpause');
+    this.#hooks.started(container);
   }
 
   #send(container: Container, signal: number): void {

@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
+import { GantryError } from '../../api/errors.ts';
+import type { ContainerRecord } from '../container-record.ts';
+import type { EngineContext } from '../context.ts';
+import type { ImageRecord } from '../image-record.ts';
+import { parsePlatform } from '../images/create.ts';
+import { minorOf } from './api-version.ts';
+import { Container } from './container.ts';
+import type { ContainerIndex } from './container-index.ts';
+import type { ContainersDeps, CreateRequest } from './contract.ts';
+import { prepareCreate } from './create-options/prepare-create.ts';
+import { generateName } from './names.ts';
+import { NEVER } from './status-text.ts';
+import { nowNs, rfc3339 } from './timestamp.ts';
+
+/** Makes containers: configuration, writable layer, volumes, record, in this order; whatever fails takes the rest with it. */
+export class Creator {
+  readonly #context: EngineContext;
+  readonly #deps: ContainersDeps;
+  readonly #index: ContainerIndex;
+
+  constructor(context: EngineContext, deps: ContainersDeps, index: ContainerIndex) {
+    this.#context = context;
+    this.#deps = deps;
+    this.#index = index;
+  }
+
+  /** Throws not_found for the image, conflict for the name, and what prepareCreate() and the volumes throw. */
+  async create(request: CreateRequest): Promise<{ container: Container; warnings: string[] }> {
+    const { images, volumes } = this.#deps;
+    const { storage } = this.#context;
+    this.#deps.cgroups.warm();
+    const id = newId();
+    const given = request.name.startsWith('/') ? request.name.slice(1) : request.name;
+    const name = given === '' ? generateName((candidate) => this.#index.taken(candidate)) : given;
+    const reference = request.body.Image ?? '';
+    const image = reference === '' ? null : images.resolve(reference);
+    if (image !== null) checkPlatform(request.platform, image, reference);
+    const prepared = prepareCreate(request.body, {
+      settings: this.#context.settings,
+      host: this.#deps.hostFacts,
+      image,
+      apiVersion: { lessThan: (version) => minorOf(request.apiVersion) < minorOf(version) },
+      id,
+      resolveContainer: (other) => this.#find(other),
+      checkLogConfig: (type, options) => this.#checkLogConfig(type, options),
+    });
+    // Under API 1.25 removing the container was the client's work.
+    if (minorOf(request.apiVersion) < 25) prepared.hostConfig.AutoRemove = false;
+    const record: ContainerRecord = {
+      id,
+      name,
+      created: rfc3339(nowNs()),
+      path: prepared.path,
+      args: prepared.args,
+      config: prepared.config,
+      hostConfig: prepared.hostConfig,
+      imageId: image?.id ?? '',
+      chainId: image?.chainIds.at(-1) ?? null,
+      state: {
+        status: 'created',
+        pid: 0,
+        pidStartTime: '',
+        exitCode: 0,
+        error: '',
+        oomKilled: false,
+        startedAt: NEVER,
+        finishedAt: NEVER,
+        health: null,
+      },
+      restartCount: 0,
+      stoppedByUser: false,
+      mounts: [],
+      anonymousVolumes: [],
+      endpointsConfig: prepared.endpointsConfig,
+      sandbox: null,
+      runtime: prepared.hostConfig.Runtime || this.#context.settings.defaultRuntime,
+      appArmorProfile: '',
+    };
+    const container = new Container(this.#context, record);
+    this.#index.reserve(name, id);
+    this.#index.creating.add(container);
+    try {
+      const { StorageOpt: storageOpt } = prepared.hostConfig;
+      await storage.writable.create(id, record.chainId, storageOpt === undefined ? {} : { storageOpt });
+      mkdirSync(container.directory, { recursive: true, mode: 0o710 });
+      await this.#mounts(container);
+      container.save(true);
+    } catch (error) {
+      this.#index.release(name, id);
+      await volumes.release(record, true);
+      await storage.writable.remove(id);
+      rmSync(container.directory, { recursive: true, force: true });
+      throw error;
+    } finally {
+      this.#index.creating.delete(container);
+    }
+    this.#index.add(container);
+    container.event('create');
+    return { container, warnings: prepared.warnings };
+  }
+
+  async #mounts(container: Container): Promise<void> {
+    const { record } = container;
+    const { config, hostConfig } = record;
+    const plan = await this.#deps.volumes.prepare({
+      containerId: record.id,
+      config,
+      hostConfig,
+      imageId: record.imageId,
+      container: (reference) => this.#index.resolve(reference).record,
+    });
+    record.mounts = plan.mounts;
+    record.anonymousVolumes = plan.anonymousVolumes;
+  }
+
+  #find(reference: string): ContainerRecord | null {
+    try {
+      return this.#index.resolve(reference).record;
+    } catch (error) {
+      if (error instanceof GantryError && error.code === 'not_found') return null;
+      throw error;
+    }
+  }
+
+  #checkLogConfig(type: string, options: Record<string, string>): void {
+    const driver = this.#deps.logDrivers.get(type);
+    if (driver === undefined) {
+      throw new GantryError('invalid_parameter', `logger: no log driver named '${type}' is registered`);
+    }
+    driver.validateOptions(options);
+  }
+}
+
+/** 64 hex digits whose first twelve are not all decimal: those serve as host name, which may not look like a number. */
+function newId(): string {
+  for (;;) {
+    const id = randomBytes(32).toString('hex');
+    if (!/^\d{12}/.test(id)) return id;
+  }
+}
+
+function checkPlatform(platform: string, image: ImageRecord, reference: string): void {
+  if (platform === '') return;
+  const wanted = parsePlatform(platform);
+  if (wanted.architecture === image.architecture && (wanted.variant === '' || wanted.variant === image.variant)) return;
+  throw new GantryError(
+    'not_found',
+    `image with reference ${reference} was found but does not provide the specified platform (${platform})`,
+  );
+}

@@ -1,0 +1,305 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { GantryError, messageOf } from '../../api/errors.ts';
+import type { Monitor } from '../../runtime/contract.ts';
+import type { HostFacts } from '../../runtime/spec/host-facts.ts';
+import { buildProcess } from '../../runtime/spec/process.ts';
+import { stringifySpec } from '../../runtime/spec/spec.ts';
+import type { OciSpec } from '../../runtime/spec/types.ts';
+import { lookupUser } from '../../runtime/spec/user.ts';
+import { bridge, closeClient } from '../containers/bridge.ts';
+import type { Container } from '../containers/container.ts';
+import type { ContainerCgroups } from '../containers/contract.ts';
+import { isPaused, isRestarting, notRunning } from '../containers/errors.ts';
+import { startFailure } from '../containers/exit-codes.ts';
+import { Framer, frame, STDOUT, Unframer } from '../containers/frames.ts';
+import type { EngineContext } from '../context.ts';
+import { Exec, type ExecConfig } from './exec.ts';
+
+/** Ended execs can be inspected this long (Docker's time), and only so many of them are kept. */
+const KEPT_MS = 300_000;
+const KEPT_COUNT = 4096;
+
+export interface ExecsDeps {
+  runtimeOf(container: Container): import('../../runtime/contract.ts').RuntimeBinary;
+  hostFacts: HostFacts;
+  cgroups: Pick<ContainerCgroups, 'warm'>;
+}
+
+export interface ExecStartOptions {
+  /** Whether the client expects a terminal's raw output; the exec's own setting decides what the process gets. */
+  tty: boolean;
+  consoleSize: { rows: number; columns: number } | null;
+  /** Takes the client's connection over; null to start detached. */
+  open: (() => Duplex) | null;
+}
+
+/** Commands run in containers that run already (Engine API, tag "Exec"). */
+export class Execs {
+  readonly #context: EngineContext;
+  readonly #deps: ExecsDeps;
+  readonly #execs = new Map<string, Exec>();
+
+  constructor(context: EngineContext, deps: ExecsDeps) {
+    this.#context = context;
+    this.#deps = deps;
+  }
+
+  /** Throws not_found `No such exec instance: x`. */
+  get(id: string): Exec {
+    const exec = this.#execs.get(id);
+    if (exec === undefined) throw new GantryError('not_found', `No such exec instance: ${id}`);
+    return exec;
+  }
+
+  /** Throws conflict when the container does not run, invalid_parameter without a command. */
+  create(container: Container, config: ExecConfig): Exec {
+    checkRunning(container);
+    if (config.args.length === 0 || config.args[0] === '') {
+      throw new GantryError('invalid_parameter', 'No exec command specified');
+    }
+    this.#deps.cgroups.warm();
+    const exec = new Exec(randomBytes(32).toString('hex'), container, config);
+    this.#execs.set(exec.id, exec);
+    container.execIds.add(exec.id);
+    container.event(`exec_create: ${exec.commandText}`, { execID: exec.id });
+    return exec;
+  }
+
+  /**
+   * Runs the command. With a client: resolves when it is served, and a command that cannot start is told in the stream, as Docker
+   * does; without: resolves when the command runs, throws when it cannot. Throws conflict when it has run or the container does not.
+   */
+  async start(exec: Exec, options: ExecStartOptions): Promise<void> {
+    if (exec.status === 'exited') {
+      throw new GantryError('conflict', `Error: Exec command ${exec.id} has already run`);
+    }
+    if (exec.status === 'running') {
+      throw new GantryError('conflict', `Error: Exec command ${exec.id} is already running`);
+    }
+    checkRunning(exec.container);
+    exec.status = 'running';
+    if (options.consoleSize !== null) exec.config.consoleSize = options.consoleSize;
+    if (options.open === null) {
+      const monitor = await this.#spawn(exec);
+      await this.#run(exec, monitor);
+      return;
+    }
+    const client = options.open();
+    client.on('error', () => {});
+    try {
+      const monitor = await this.#spawn(exec);
+      const stream = await this.#attached(exec, monitor);
+      await this.#run(exec, monitor);
+      const detached = await bridge(client, stream, {
+        stdin: exec.config.attachStdin,
+        endOfInput: exec.config.tty ? 'ignore' : 'forward',
+        detachKeys: exec.config.tty && exec.config.attachStdin ? exec.config.detachKeys : null,
+        ...transformOf(exec, options.tty),
+      });
+      if (detached) exec.container.event('exec_detach', { execID: exec.id });
+    } catch (error) {
+      const text = Buffer.from(`${messageOf(error)}\r\n`);
+      client.write(options.tty ? text : frame(STDOUT, text));
+      closeClient(client);
+    }
+  }
+
+  /**
+   * Runs a command for the engine itself and waits for its end: its output, both streams in order, cut at `limit` bytes. After
+   * `timeoutMs` it is killed and the exit code is null.
+   */
+  async capture(
+    container: Container,
+    config: ExecConfig,
+    options: { limit: number; timeoutMs: number; signal: AbortSignal },
+  ): Promise<{ exitCode: number | null; output: string; truncated: boolean }> {
+    const exec = this.create(container, config);
+    exec.status = 'running';
+    const monitor = await this.#spawn(exec);
+    const stream = await this.#attached(exec, monitor);
+    const chunks: Buffer[] = [];
+    let length = 0;
+    let truncated = false;
+    const output = stream.pipe(new Unframer());
+    output.on('data', (chunk: Buffer) => {
+      const room = options.limit - length;
+      if (chunk.length > room) truncated = true;
+      if (room > 0) {
+        chunks.push(chunk.subarray(0, room));
+        length += Math.min(room, chunk.length);
+      }
+    });
+    const drained = new Promise<void>((resolve) => output.once('end', resolve).once('close', resolve));
+    stream.once('error', () => output.end()).once('close', () => output.end());
+    let killed = false;
+    const kill = () => {
+      killed = true;
+      signalProcess(monitor.pid, 9);
+    };
+    await this.#run(exec, monitor);
+    const timer = setTimeout(kill, options.timeoutMs);
+    options.signal.addEventListener('abort', kill, { once: true });
+    try {
+      const status = await monitor.exited;
+      // A child of a killed probe may hold the pipes open for ever.
+      if (killed) stream.destroy();
+      await drained;
+      const text = Buffer.concat(chunks).toString('utf8');
+      return { exitCode: killed ? null : status.code, output: text, truncated };
+    } finally {
+      clearTimeout(timer);
+      options.signal.removeEventListener('abort', kill);
+    }
+  }
+
+  /** Throws conflict when it does not run. */
+  async resize(exec: Exec, rows: number, columns: number): Promise<void> {
+    if (exec.status !== 'running' || exec.monitor === null) {
+      throw new GantryError('conflict', `exec ${exec.id} is not running`);
+    }
+    await exec.monitor.resize(rows, columns);
+  }
+
+  /** The API's view; field order as dockerd's. */
+  inspect(exec: Exec): Record<string, unknown> {
+    const { config } = exec;
+    const [entrypoint = '', ...args] = config.args;
+    return {
+      ID: exec.id,
+      Running: exec.status === 'running',
+      ExitCode: exec.exitCode,
+      ProcessConfig: {
+        tty: config.tty,
+        entrypoint,
+        arguments: args,
+        privileged: config.privileged,
+        ...(config.user === '' ? {} : { user: config.user }),
+      },
+      OpenStdin: config.attachStdin,
+      OpenStderr: config.attachStderr,
+      OpenStdout: config.attachStdout,
+      CanRemove: exec.status === 'exited',
+      ContainerID: exec.container.id,
+      DetachKeys: config.detachKeys.toString('base64'),
+      Pid: exec.pid,
+    };
+  }
+
+  /** Forgets all execs of a container that is removed. */
+  forget(container: Container): void {
+    for (const [id, exec] of this.#execs) if (exec.container === container) this.#execs.delete(id);
+    container.execIds.clear();
+  }
+
+  async #spawn(exec: Exec): Promise<Monitor> {
+    const { container, config } = exec;
+    const dir = this.#directory(exec.id);
+    try {
+      const spec = JSON.parse(readFileSync(join(container.runDirectory, 'config.json'), 'utf8')) as OciSpec;
+      const { hostConfig } = container.record;
+      const processFile = join(dir, 'process.json');
+      mkdirSync(dir, { recursive: true, mode: 0o700 });
+      const process = buildProcess({
+        container: spec.process,
+        containerEnv: container.record.config.Env ?? [],
+        hostname: container.record.config.Hostname ?? '',
+        args: config.args,
+        env: config.env,
+        workingDir: config.workingDir,
+        tty: config.tty,
+        privileged: config.privileged,
+        user: config.user === '' ? null : lookupUser(spec.root.path, config.user, hostConfig.GroupAdd ?? []),
+        consoleSize: config.consoleSize,
+        available: this.#deps.hostFacts.capabilities,
+      });
+      writeFileSync(processFile, stringifySpec(process), { mode: 0o600 });
+      exec.monitor = await this.#context.monitors.spawn({
+        kind: 'exec',
+        id: exec.id,
+        containerId: container.id,
+        runtime: this.#deps.runtimeOf(container),
+        dir,
+        processFile,
+        tty: config.tty,
+        openStdin: config.attachStdin,
+        consoleSize: config.consoleSize,
+      });
+      return exec.monitor;
+    } catch (error) {
+      throw this.#failed(exec, error);
+    }
+  }
+
+  #attached(exec: Exec, monitor: Monitor): Promise<Duplex> {
+    const { attachStdin, attachStdout, attachStderr } = exec.config;
+    return monitor.attach({ stdin: attachStdin, stdout: attachStdout, stderr: attachStderr });
+  }
+
+  async #run(exec: Exec, monitor: Monitor): Promise<void> {
+    try {
+      await monitor.start();
+    } catch (error) {
+      throw this.#failed(exec, error);
+    }
+    exec.pid = monitor.pid;
+    exec.container.event(`exec_start: ${exec.commandText}`, { execID: exec.id });
+    void monitor.exited.then(async (status) => {
+      this.#ended(exec, status.code);
+      exec.container.event('exec_die', { execID: exec.id, exitCode: String(status.code) });
+      await monitor.closed;
+      rmSync(this.#directory(exec.id), { recursive: true, force: true });
+    });
+  }
+
+  /** Ends an exec whose command never ran. */
+  #failed(exec: Exec, cause: unknown): GantryError {
+    const failure = startFailure(cause, exec.config.args[0]!);
+    this.#ended(exec, failure.exitCode);
+    rmSync(this.#directory(exec.id), { recursive: true, force: true });
+    return failure.error;
+  }
+
+  #ended(exec: Exec, exitCode: number): void {
+    exec.status = 'exited';
+    exec.exitCode = exitCode;
+    exec.monitor = null;
+    exec.container.execIds.delete(exec.id);
+    const timer = setTimeout(() => this.#execs.delete(exec.id), KEPT_MS);
+    timer.unref();
+    if (this.#execs.size <= KEPT_COUNT) return;
+    for (const [id, old] of this.#execs) {
+      if (old.status === 'running' || old === exec) continue;
+      this.#execs.delete(id);
+      old.container.execIds.delete(id);
+      break;
+    }
+  }
+
+  #directory(id: string): string {
+    return join(this.#context.settings.execRoot, 'execs', id);
+  }
+}
+
+function checkRunning(container: Container): void {
+  const { status } = container.record.state;
+  if (status === 'paused') throw isPaused(container.id);
+  if (status === 'restarting') throw isRestarting(container.id);
+  if (status !== 'running') throw notRunning(container.id);
+}
+
+/** Docker frames by what the start request says of a terminal, whatever the exec was created with. */
+function transformOf(exec: Exec, clientTty: boolean): { transform?: Duplex } {
+  if (clientTty === exec.config.tty) return {};
+  return { transform: clientTty ? new Unframer() : new Framer(STDOUT) };
+}
+
+function signalProcess(pid: number, signal: number): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ESRCH') throw error;
+  }
+}
