@@ -1,17 +1,17 @@
 """Runs a command on a pseudo terminal and follows a script.
 
-Usage: pty.py SCRIPT COMMAND [ARG...], SCRIPT a JSON list of ["expect", TEXT], ["send", TEXT], ["resize", ROWS, COLUMNS],
+Usage: on-terminal.py SCRIPT COMMAND [ARG...], SCRIPT a JSON list of ["expect", TEXT], ["send", TEXT], ["resize", ROWS, COLUMNS],
 ["sleep", SECONDS]. Prints {"output", "status", "failure", "restored"} as JSON: what the terminal showed, the command's exit
 status, the step that did not come to pass (or null), and whether the terminal's settings are as before.
 """
-import errno, fcntl, json, os, pty, select, struct, sys, termios, time
+import errno, fcntl, json, os, select, struct, sys, termios, time
 
 PATIENCE = 60  # seconds for one expectation: far above what any step takes
 
 
 def main():
     script, command = json.loads(sys.argv[1]), sys.argv[2:]
-    master, slave = pty.openpty()
+    master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     before = termios.tcgetattr(slave)
     pid = os.fork()
