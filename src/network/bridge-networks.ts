@@ -158,6 +158,7 @@ export class BridgeNetworks implements Networks {
     if (!options.keepLive && this.#sandboxes.size === 0) {
       if (this.#options !== null) await this.#removeBridge(this.#options);
       this.#attempt('remove the directory of the pins', () => this.#removePinDirectory());
+      this.#attempt('remove the directory of the owners', () => this.#owners?.close());
     }
     this.#routes?.close();
   }

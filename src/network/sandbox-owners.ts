@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../api/errors.ts';
 
@@ -33,5 +33,10 @@ export class SandboxOwners {
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error;
     }
+  }
+
+  /** Removes the directory, which must be empty. */
+  close(): void {
+    rmdirSync(this.#directory);
   }
 }
