@@ -1,0 +1,71 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import { GantryError, messageOf } from '../../api/errors.ts';
+import type { Route } from '../contract.ts';
+import type { BodyReader } from './conform.ts';
+
+/** Bytes. The largest sensible body is a create request with a full environment (ARG_MAX is 2 MiB). */
+const MAX_JSON_BODY = 8 * 1024 * 1024;
+
+/**
+ * The JSON body of a route that has a schema; {} for a missing one. Throws invalid_parameter, too_large. The checks and their
+ * messages are Docker's: content type, end of input, trailing data.
+ */
+export async function readJsonBody(
+  route: Route,
+  headers: IncomingHttpHeaders,
+  input: Readable,
+  reader: BodyReader,
+): Promise<unknown> {
+  const chunked = headers['transfer-encoding'] !== undefined;
+  const length = Number(headers['content-length'] ?? 0);
+  const type = headers['content-type'] ?? '';
+  if (!chunked && length === 0 && type === '') return {};
+  const isJson = (type.split(';')[0] ?? '').trim().toLowerCase() === 'application/json';
+  if (!isJson) {
+    if (route.bodyOptional === true) {
+      input.resume();
+      return {};
+    }
+    throw new GantryError(
+      'invalid_parameter',
+      type.trim() === ''
+        ? `malformed Content-Type header (${type}): mime: no media type`
+        : `unsupported Content-Type header (${type}): must be 'application/json'`,
+    );
+  }
+  if (!chunked && length === 0) return {};
+  const text = await readText(input, length);
+  if (text.trim() === '') {
+    if (route.bodyOptional === true) return {};
+    throw new GantryError('invalid_parameter', 'invalid JSON: got EOF while reading request body');
+  }
+  return reader.read(route.body!, parse(text));
+}
+
+async function readText(input: Readable, expected: number): Promise<string> {
+  const tooLarge = () =>
+    new GantryError('too_large', `http: request body too large: more than ${MAX_JSON_BODY} bytes of JSON`);
+  if (expected > MAX_JSON_BODY) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of input.iterator({ destroyOnReturn: false })) {
+    size += (chunk as Buffer).length;
+    if (size > MAX_JSON_BODY) throw tooLarge();
+    chunks.push(chunk as Buffer);
+  }
+  return (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString();
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const message = messageOf(cause);
+    if (message.includes('after JSON')) throw new GantryError('invalid_parameter', 'unexpected content after JSON');
+    if (message.includes('end of JSON input')) {
+      throw new GantryError('invalid_parameter', 'invalid JSON: unexpected EOF', { cause });
+    }
+    throw new GantryError('invalid_parameter', `invalid JSON: ${message}`, { cause });
+  }
+}
