@@ -1,32 +1,247 @@
+import type { Duplex } from 'node:stream';
+import { GantryError } from '../../api/errors.ts';
+import type { Filters } from '../../api/filters.ts';
 import type { ContainerInspectResponse, ContainerSummary } from '../../api/schemas/container.ts';
+import type { ContainerStatsResponse } from '../../api/schemas/stats.ts';
+import { ensureAppArmorProfile } from '../../runtime/spec/apparmor-profile.ts';
+import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
+import { Execs } from '../exec/execs.ts';
+import { HealthChecks } from '../health/health-checks.ts';
+import { type AttachRequest, attach } from './attach.ts';
 import type { Container } from './container.ts';
-import type { CreateRequest, ImageLookup, ListOptions, RemoveOptions, StopOptions } from './contract.ts';
+import { ContainerIndex } from './container-index.ts';
+import type { ContainersDeps, CreateRequest, ListOptions, RemoveOptions, StopOptions } from './contract.ts';
+import type { UpdateBody } from './create-options/prepare-update.ts';
+import { Creator } from './creator.ts';
+import { notRunning } from './errors.ts';
+import { inspectContainer } from './inspect.ts';
+import { APPARMOR_PROFILE, Launcher } from './launcher.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { type ListDeps, listContainers, pruneCandidates, sizesOf } from './list.ts';
+import { Remover } from './remover.ts';
+import { rename } from './rename.ts';
+import { eachOf, Restorer } from './restorer.ts';
+import { stats } from './stats.ts';
+import { type ProcessTable, top } from './top.ts';
+import { update } from './update.ts';
+import type { WaitCondition, WaitResult } from './wait-list.ts';
 
-export interface ContainersDeps {
-  images: ImageLookup;
-}
+export type { ContainersDeps } from './contract.ts';
 
-/** All containers of the engine and what can be done with them (Engine API, tag "Container"). */
-export declare class Containers {
-  constructor(context: EngineContext, deps: ContainersDeps);
+/** All containers of the engine and what can be done with them (Engine API, tags "Container" and "Exec"). */
+export class Containers {
+  readonly execs: Execs;
+  readonly #context: EngineContext;
+  readonly #deps: ContainersDeps;
+  readonly #index = new ContainerIndex();
+  readonly #creator: Creator;
+  readonly #lifecycle: Lifecycle;
+  readonly #remover: Remover;
+  readonly #health: HealthChecks;
+  readonly #restorer: Restorer;
+  readonly #networkIds = new Map<string, string>();
+
+  /** Reads the records; restore() is to follow before anything else. */
+  constructor(context: EngineContext, deps: ContainersDeps) {
+    this.#context = context;
+    this.#deps = deps;
+    const index = this.#index;
+    const launcher = new Launcher(context, deps, (reference) => index.resolve(reference));
+    this.execs = new Execs(context, {
+      runtimeOf: (container) => launcher.runtimeOf(container),
+      hostFacts: deps.hostFacts,
+      cgroups: deps.cgroups,
+    });
+    this.#health = new HealthChecks(context, this.execs, (container) =>
+      this.#lifecycle.restart(container, { signal: '', timeout: null }),
+    );
+    this.#lifecycle = new Lifecycle(context, launcher, deps.cgroups, {
+      starting: (container) => this.#health.reset(container),
+      started: (container) => this.#health.begin(container),
+      paused: (container) => this.#health.stop(container),
+      exited: (container) => this.#health.stop(container),
+      autoRemove: (container) => this.#remover.autoRemove(container),
+    });
+    const parts = { index, launcher, lifecycle: this.#lifecycle, health: this.#health, execs: this.execs };
+    this.#remover = new Remover(context, deps, parts);
+    this.#creator = new Creator(context, deps, index);
+    this.#restorer = new Restorer(context, { ...parts, remover: this.#remover });
+    this.#restorer.load();
+  }
+
   /** By full ID, name (with or without its slash) or unambiguous ID prefix, in this order. Throws not_found `No such container: x`. */
-  resolve(reference: string): Container;
+  resolve(reference: string): Container {
+    return this.#index.resolve(reference);
+  }
+
   /** All of them, oldest first. */
-  all(): Container[];
-  create(request: CreateRequest): Promise<{ Id: string; Warnings: string[] }>;
-  start(container: Container): Promise<void>;
-  stop(container: Container, options: StopOptions): Promise<void>;
-  restart(container: Container, options: StopOptions): Promise<void>;
-  kill(container: Container, signal: string): Promise<void>;
-  pause(container: Container): Promise<void>;
-  unpause(container: Container): Promise<void>;
-  rename(container: Container, name: string): Promise<void>;
-  remove(container: Container, options: RemoveOptions): Promise<void>;
-  list(options: ListOptions): Promise<ContainerSummary[]>;
-  inspect(container: Container, options: { size: boolean; apiVersion: string }): Promise<ContainerInspectResponse>;
-  /** At daemon start: finds running containers again, reconciles what a crash left, resumes restart policies. */
-  restore(): Promise<void>;
+  all(): Container[] {
+    return this.#index.all();
+  }
+
+  /** Records of all containers, those included that are just being made: what they stand on is in use. */
+  records(): ContainerRecord[] {
+    return [...this.#index.all(), ...this.#index.creating].map((container) => container.record);
+  }
+
+  async create(request: CreateRequest): Promise<{ Id: string; Warnings: string[] }> {
+    const { container, warnings } = await this.#creator.create(request);
+    return { Id: container.id, Warnings: warnings };
+  }
+
+  start(container: Container): Promise<void> {
+    this.#deps.cgroups.warm();
+    return this.#lifecycle.start(container);
+  }
+
+  stop(container: Container, options: StopOptions): Promise<void> {
+    return this.#lifecycle.stop(container, options);
+  }
+
+  restart(container: Container, options: StopOptions): Promise<void> {
+    return this.#lifecycle.restart(container, options);
+  }
+
+  kill(container: Container, signal: string): Promise<void> {
+    return this.#lifecycle.kill(container, signal);
+  }
+
+  pause(container: Container): Promise<void> {
+    return this.#lifecycle.pause(container);
+  }
+
+  unpause(container: Container): Promise<void> {
+    return this.#lifecycle.unpause(container);
+  }
+
+  rename(container: Container, name: string): Promise<void> {
+    return rename(container, name, this.#index);
+  }
+
+  /** Returns warnings. */
+  update(container: Container, body: UpdateBody): Promise<string[]> {
+    return update(container, body, this.#context, this.#deps);
+  }
+
+  remove(container: Container, options: RemoveOptions, reference?: string): Promise<void> {
+    return this.#remover.remove(container, options, reference);
+  }
+
+  /** Registered when it returns; see WaitList. */
+  wait(container: Container, condition: WaitCondition, signal?: AbortSignal): Promise<WaitResult> {
+    const { state } = container.record;
+    if (condition === 'not-running' && !container.running && state.status !== 'restarting') {
+      return Promise.resolve({ statusCode: state.exitCode, error: state.error === '' ? null : state.error });
+    }
+    return container.waiters.add(condition, signal);
+  }
+
+  list(options: ListOptions): Promise<ContainerSummary[]> {
+    return listContainers(this.#index.all(), options, this.#listDeps());
+  }
+
+  async inspect(container: Container, options: { size: boolean }): Promise<ContainerInspectResponse> {
+    const { record } = container;
+    const driver = this.#deps.logDrivers.get(record.hostConfig.LogConfig?.Type || this.#context.settings.logDriver);
+    return inspectContainer(container, {
+      context: this.#context,
+      networkIds: (name) => this.#networkId(name),
+      logPath: driver?.logPath(record) ?? '',
+      sizes: options.size ? await sizesOf(container, this.#listDeps()) : null,
+    });
+  }
+
+  top(container: Container, psArgs: string): Promise<ProcessTable> {
+    return top(container, psArgs, this.#deps.cgroups);
+  }
+
+  stats(
+    container: Container,
+    options: { stream: boolean; oneShot: boolean; signal: AbortSignal },
+  ): AsyncGenerator<ContainerStatsResponse> {
+    return stats(container, options, { context: this.#context, cgroups: this.#deps.cgroups });
+  }
+
+  /** See attach(): `open` takes the client's connection over. */
+  attach(container: Container, request: AttachRequest, open: () => Duplex | Promise<Duplex>): Promise<void> {
+    return attach(container, request, open, { context: this.#context, logDrivers: this.#deps.logDrivers });
+  }
+
+  /** Throws conflict when it does not run. */
+  async resize(container: Container, rows: number, columns: number): Promise<void> {
+    if (!container.running || container.monitor === null) throw notRunning(container.id);
+    await container.monitor.resize(rows, columns);
+    container.event('resize', { height: String(rows), width: String(columns) });
+  }
+
+  /** Removes what does not run and matches. */
+  async prune(filters: Filters): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }> {
+    const deleted: string[] = [];
+    let reclaimed = 0;
+    for (const container of pruneCandidates(this.#index.all(), filters, Date.now())) {
+      const size = await this.#context.storage.writable.size(container.id);
+      try {
+        await this.#remover.remove(container, { force: false, volumes: false, link: false });
+      } catch (error) {
+        // Started, or removed by somebody else, meanwhile.
+        if (error instanceof GantryError && error.code === 'conflict') continue;
+        throw error;
+      }
+      deleted.push(container.id);
+      reclaimed += size;
+    }
+    this.#context.events.emit('container', 'prune', '', { reclaimed: String(reclaimed) });
+    return { ContainersDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed };
+  }
+
+  /**
+   * At daemon start: finds running containers again, reconciles what a crash left (storage and network included), resumes restart
+   * policies. Resolves when all is in its place; containers that policies start come up afterwards.
+   */
+  async restore(): Promise<void> {
+    const wasRunning = new Set(
+      this.all()
+        .filter((container) => container.running || container.record.state.status === 'restarting')
+        .map((container) => container.id),
+    );
+    if (this.#deps.hostFacts.apparmor) await ensureAppArmorProfile(APPARMOR_PROFILE);
+    await this.#restorer.reconcile();
+    void this.#restorer.startByPolicy(wasRunning);
+  }
+
   /** At daemon stop: containers live on unless `stopContainers`. */
-  shutdown(options: { stopContainers: boolean }): Promise<void>;
+  async shutdown(options: { stopContainers: boolean }): Promise<void> {
+    this.#lifecycle.shuttingDown = true;
+    for (const container of this.all()) {
+      this.#health.stop(container);
+      if (container.restartTimer !== null) clearTimeout(container.restartTimer);
+    }
+    if (!options.stopContainers) return;
+    const running = this.all().filter((container) => container.running);
+    await eachOf(running, running.length, async (container) => {
+      try {
+        await this.#lifecycle.stop(container, { signal: '', timeout: null });
+      } catch (error) {
+        if (!(error instanceof GantryError && error.code === 'not_modified')) throw error;
+      }
+    });
+  }
+
+  #listDeps(): ListDeps {
+    return {
+      context: this.#context,
+      images: this.#deps.images,
+      networkIds: (name) => this.#networkId(name),
+      resolve: (reference) => this.#index.resolve(reference),
+    };
+  }
+
+  /** IDs of networks last as long as the engine: asked for once. */
+  #networkId(name: string): string {
+    const known = this.#networkIds.get(name);
+    if (known !== undefined) return known;
+    for (const network of this.#context.networks.list()) this.#networkIds.set(network.Name ?? '', network.Id ?? '');
+    return this.#networkIds.get(name) ?? '';
+  }
 }

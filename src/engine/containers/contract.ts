@@ -1,9 +1,9 @@
 /** What the container domain needs of its neighbours in the engine, and the options of its operations. */
 import type { Filters } from '../../api/filters.ts';
 import type { ContainerConfig, HostConfig, MountPoint, NetworkingConfig } from '../../api/schemas/container.ts';
-import type { ContainerStatsResponse } from '../../api/schemas/stats.ts';
 import type { HostFacts } from '../../runtime/spec/host-facts.ts';
 import type { ResolvedMount } from '../../runtime/spec/input.ts';
+import type { CgroupStats } from '../../runtime/stats.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { ImageRecord } from '../image-record.ts';
 import type { LogDriver } from '../logs/contract.ts';
@@ -51,10 +51,6 @@ export interface ContainerCgroups {
   /** The parts of ContainerStatsResponse that come from the cgroup. */
   stats(path: string): CgroupStats;
 }
-
-export type CgroupStats = Required<
-  Pick<ContainerStatsResponse, 'pids_stats' | 'blkio_stats' | 'cpu_stats' | 'memory_stats'>
->;
 
 export interface ContainersDeps {
   images: ImageLookup;

@@ -1,4 +1,5 @@
 import { GantryError, messageOf } from '../../api/errors.ts';
+import { processStartTime, signalProcess } from '../../linux/pidfd.ts';
 import type { ExitStatus, Monitor } from '../../runtime/contract.ts';
 import type { EngineContext } from '../context.ts';
 import { shouldRestart } from '../restart/restart-policy.ts';
@@ -7,7 +8,6 @@ import type { ContainerCgroups, StopOptions } from './contract.ts';
 import { isRestarting, notRunning } from './errors.ts';
 import { startFailure } from './exit-codes.ts';
 import type { Launcher } from './launcher.ts';
-import { processStartTime } from './process-start-time.ts';
 import { parseSignal, SIGKILL, SIGTERM, stopsForGood } from './signals.ts';
 import { move } from './state-machine.ts';
 import { nowNs, rfc3339 } from './timestamp.ts';
@@ -16,6 +16,8 @@ import { nowNs, rfc3339 } from './timestamp.ts';
 const DEFAULT_STOP_TIMEOUT = 10;
 
 export interface LifecycleHooks {
+  /** A new run is about to begin: health begins anew. */
+  starting(container: Container): void;
   /** The container runs, after a start or a pause: health checks go on. */
   started(container: Container): void;
   /** Health checks wait. */
@@ -193,16 +195,16 @@ export class Lifecycle {
     });
   }
 
+  /** The process ended while no daemon was there. Restart policies are the caller's affair. */
+  async endedMeanwhile(container: Container, status: ExitStatus): Promise<void> {
+    this.#recordExit(container, status, false);
+    await this.#launcher.release(container);
+    container.save(false);
+  }
+
   /** All that follows the end of a container's process. `closed`: the runtime has forgotten it. */
   async exited(container: Container, status: ExitStatus, closed: Promise<void>): Promise<void> {
     const { record } = container;
-    const { state } = record;
-    const ranForMs = Number(status.finishedAt / 1_000_000n) - Date.parse(state.startedAt);
-    state.exitCode = status.code;
-    state.oomKilled = status.oomKilled;
-    state.finishedAt = rfc3339(status.finishedAt);
-    state.pid = 0;
-    state.pidStartTime = '';
     const again =
       !container.restarting &&
       !container.removing &&
@@ -212,6 +214,27 @@ export class Lifecycle {
         stoppedByUser: record.stoppedByUser,
         restartCount: record.restartCount,
       });
+    const ranForMs = this.#recordExit(container, status, again);
+    await closed;
+    await this.#launcher.release(container);
+    container.save(false);
+    if (again) this.#scheduleRestart(container, ranForMs);
+    else if (record.hostConfig.AutoRemove === true && !container.restarting && !container.removing) {
+      // Not awaited: the removal waits for this very function to settle.
+      void this.#hooks.autoRemove(container);
+    }
+  }
+
+  /** State, events and waiters of an exit. Returns how long the process ran, ms. */
+  #recordExit(container: Container, status: ExitStatus, again: boolean): number {
+    const { record } = container;
+    const { state } = record;
+    const ranForMs = Number(status.finishedAt / 1_000_000n) - Date.parse(state.startedAt);
+    state.exitCode = status.code;
+    state.oomKilled = status.oomKilled;
+    state.finishedAt = rfc3339(status.finishedAt);
+    state.pid = 0;
+    state.pidStartTime = '';
     move(state, again ? 'restarting' : 'exited');
     if (again) record.restartCount++;
     this.#hooks.exited(container);
@@ -225,15 +248,7 @@ export class Lifecycle {
     const result = { statusCode: status.code, error: null };
     container.waiters.exited(result);
     if (!again) container.waiters.stopped(result);
-
-    await closed;
-    await this.#launcher.release(container);
-    container.save(false);
-    if (again) this.#scheduleRestart(container, ranForMs);
-    else if (record.hostConfig.AutoRemove === true && !container.restarting && !container.removing) {
-      // Not awaited: the removal waits for this very function to settle.
-      void this.#hooks.autoRemove(container);
-    }
+    return ranForMs;
   }
 
   async #launch(container: Container): Promise<void> {
@@ -249,18 +264,19 @@ export class Lifecycle {
         throw error;
       }
       state.pid = monitor.pid;
-      state.pidStartTime = processStartTime(monitor.pid);
+      state.pidStartTime = processStartTime(monitor.pid) ?? '';
       state.startedAt = rfc3339(monitor.startedAt ?? nowNs());
       state.exitCode = 0;
       state.error = '';
       state.oomKilled = false;
+      this.#hooks.starting(container);
       move(state, 'running');
       container.save(false);
       container.event('start');
       this.#hooks.started(container);
       this.watch(container, monitor);
     } catch (cause) {
-      const failure = startFailure(cause, record.path);
+      const failure = startFailure(cause, 128);
       state.exitCode = failure.exitCode;
       state.error = failure.error.message;
       if (state.status === 'restarting') {
@@ -320,14 +336,9 @@ export class Lifecycle {
   }
 
   #send(container: Container, signal: number): void {
-    const { monitor } = container;
-    if (monitor === null) throw notRunning(container.id);
-    try {
-      process.kill(monitor.pid, signal);
-    } catch (error) {
-      // Gone already: its exit is on the way.
-      if ((error as { code?: string }).code !== 'ESRCH') throw error;
-    }
+    const { pid, pidStartTime } = container.record.state;
+    // False when it has gone already: its exit is on the way.
+    signalProcess(pid, pidStartTime, signal);
     container.event('kill', { signal: String(signal) });
   }
 }

@@ -256,7 +256,7 @@ export class Execs {
 
   /** Ends an exec whose command never ran. */
   #failed(exec: Exec, cause: unknown): GantryError {
-    const failure = startFailure(cause, exec.config.args[0]!);
+    const failure = startFailure(cause, 126);
     this.#ended(exec, failure.exitCode);
     rmSync(this.#directory(exec.id), { recursive: true, force: true });
     return failure.error;

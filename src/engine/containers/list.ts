@@ -1,0 +1,121 @@
+import { GantryError } from '../../api/errors.ts';
+import type { Filters } from '../../api/filters.ts';
+import type { ContainerSummary } from '../../api/schemas/container.ts';
+import type { EngineContext } from '../context.ts';
+import type { Container } from './container.ts';
+import type { ImageLookup, ListOptions } from './contract.ts';
+import { listFilter } from './list-filter.ts';
+import type { NetworkIds } from './network-view.ts';
+import { summaryOf } from './summary.ts';
+import { parseTime } from './timestamp.ts';
+
+export interface ListDeps {
+  context: EngineContext;
+  images: ImageLookup;
+  networkIds: NetworkIds;
+  resolve(reference: string): Container;
+}
+
+/** ContainerList: newest first. `containers`: all, oldest first. */
+export async function listContainers(
+  containers: Container[],
+  options: ListOptions,
+  deps: ListDeps,
+): Promise<ContainerSummary[]> {
+  const filter = listFilter(options.filters, {
+    resolve: deps.resolve,
+    imageFamily: (reference) => imageFamily(reference, deps.images),
+    networkId: deps.networkIds,
+  });
+  const bounded = filter.before !== null || filter.since !== null;
+  const all = options.all || options.limit > 0 || filter.impliesAll || bounded;
+  const found: Container[] = [];
+  let afterBefore = filter.before === null;
+  for (const container of containers.toReversed()) {
+    if (container === filter.since) break;
+    if (!afterBefore) {
+      afterBefore = container === filter.before;
+      continue;
+    }
+    // One that waits for its restart counts as running.
+    if (!all && !container.running && container.record.state.status !== 'restarting') continue;
+    if (!filter.matches(container)) continue;
+    found.push(container);
+    if (options.limit > 0 && found.length === options.limit) break;
+  }
+  const imageIds = new Map<string, string | null>();
+  const imageIdOf = (reference: string) => {
+    let id = imageIds.get(reference);
+    if (id === undefined) {
+      id = findImage(reference, deps.images)?.id ?? null;
+      imageIds.set(reference, id);
+    }
+    return id;
+  };
+  const now = Date.now();
+  const { apiVersion } = options;
+  const summaries = found.map((container) =>
+    summaryOf(container, { apiVersion, networkIds: deps.networkIds, imageIdOf, now }),
+  );
+  if (!options.size) return summaries;
+  for (const [at, container] of found.entries()) {
+    const { rw, rootFs } = await sizesOf(container, deps);
+    Object.assign(summaries[at]!, { SizeRw: rw, SizeRootFs: rootFs });
+  }
+  return summaries;
+}
+
+/** Bytes of the writable layer, and of it with the image's layers. Zeros for a container that is going away. */
+export async function sizesOf(
+  container: Container,
+  deps: Pick<ListDeps, 'context'>,
+): Promise<{ rw: number; rootFs: number }> {
+  const { storage } = deps.context;
+  let rw = 0;
+  try {
+    rw = await storage.writable.size(container.id);
+  } catch {
+    return { rw: 0, rootFs: 0 };
+  }
+  let rootFs = rw;
+  for (let at = container.record.chainId; at !== null; ) {
+    const layer = storage.layers.get(at);
+    rootFs += layer?.size ?? 0;
+    at = layer?.parent ?? null;
+  }
+  return { rw, rootFs };
+}
+
+/** Containers that prune removes. Throws invalid_parameter for unknown filters. */
+export function pruneCandidates(containers: Container[], filters: Filters, now: number): Container[] {
+  filters.accept(['label', 'label!', 'until']);
+  const until = filters.get('until').map((text) => parseTime(text, now));
+  if (until.length > 1) throw new GantryError('invalid_parameter', 'more than one until filter specified');
+  return containers.filter((container) => {
+    const { record } = container;
+    if (!['created', 'exited', 'dead'].includes(record.state.status)) return false;
+    if (until.length > 0 && Date.parse(record.created) > until[0]!) return false;
+    if (!filters.matchLabels('label', record.config.Labels)) return false;
+    return !filters.has('label!') || !filters.matchLabels('label!', record.config.Labels);
+  });
+}
+
+function findImage(reference: string, images: ImageLookup) {
+  try {
+    return images.resolve(reference);
+  } catch (error) {
+    if (error instanceof GantryError) return null;
+    throw error;
+  }
+}
+
+function imageFamily(reference: string, images: ImageLookup): ReadonlySet<string> {
+  const image = findImage(reference, images);
+  const family = new Set<string>(image === null ? [] : [image.id]);
+  // Sets hand out what is added while they are walked: children of children come in their turn.
+  for (const id of family) for (const child of images.all()) if (child.parent === id) family.add(child.id);
+  // Images that share the layers, however they were made (a load keeps no parents).
+  const top = image?.chainIds.at(-1);
+  if (top !== undefined) for (const other of images.all()) if (other.chainIds.includes(top)) family.add(other.id);
+  return family;
+}

@@ -1,0 +1,204 @@
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf } from '../../api/errors.ts';
+import { processStartTime } from '../../linux/pidfd.ts';
+import type { ExitStatus, Monitor } from '../../runtime/contract.ts';
+import type { ContainerRecord } from '../container-record.ts';
+import type { EngineContext } from '../context.ts';
+import type { HealthChecks } from '../health/health-checks.ts';
+import { startsWithDaemon } from '../restart/restart-policy.ts';
+import { Container } from './container.ts';
+import type { ContainerIndex } from './container-index.ts';
+import type { Launcher } from './launcher.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { Remover } from './remover.ts';
+import { move } from './state-machine.ts';
+import { nowNs, rfc3339 } from './timestamp.ts';
+
+/** Exit code of a process whose end nobody saw (the machine went down). */
+const UNKNOWN_EXIT = 255;
+/** Containers that restart policies start at the same time when the daemon starts. */
+const STARTS_AT_ONCE = 8;
+
+export interface RestorerParts {
+  index: ContainerIndex;
+  launcher: Launcher;
+  lifecycle: Lifecycle;
+  remover: Remover;
+  health: HealthChecks;
+}
+
+/** Brings what the state store says and what the host shows together again, after whatever ended the last daemon. */
+export class Restorer {
+  readonly #context: EngineContext;
+  readonly #parts: RestorerParts;
+
+  constructor(context: EngineContext, parts: RestorerParts) {
+    this.#context = context;
+    this.#parts = parts;
+  }
+
+  /** Reads all records, oldest first. */
+  load(): void {
+    const records = this.#context.store
+      .all('SELECT record FROM container')
+      .map((row) => JSON.parse(row.record!) as ContainerRecord)
+      .sort((a, b) => (a.created < b.created ? -1 : 1));
+    for (const record of records) this.#parts.index.add(new Container(this.#context, record));
+  }
+
+  /**
+   * Finds the monitors of running containers, then lets storage and network clear away what belongs to no one, then ends what has
+   * ended meanwhile and removes what was half removed. Nothing is started here; see startByPolicy().
+   */
+  async reconcile(): Promise<void> {
+    const { settings, storage, networks, log } = this.#context;
+    const { index, launcher, lifecycle } = this.#parts;
+    mkdirSync(join(settings.execRoot, 'containers'), { recursive: true, mode: 0o711 });
+    mkdirSync(join(settings.execRoot, 'execs'), { recursive: true, mode: 0o700 });
+    const found = new Map<Container, Monitor>();
+    await eachOf(index.all(), STARTS_AT_ONCE, async (container) => {
+      const monitor = await this.#findMonitor(container);
+      if (monitor !== null) found.set(container, monitor);
+    });
+    await storage.recover(new Set([...found.keys()].map((container) => container.id)));
+    await networks.init(
+      [...found.keys()].map((container) => ({
+        containerId: container.id,
+        endpoints: container.record.sandbox?.endpoints ?? [],
+      })),
+    );
+    for (const container of index.all()) {
+      try {
+        const monitor = found.get(container);
+        if (monitor === undefined) await this.#settle(container);
+        else {
+          launcher.adopt(container);
+          this.#adopt(container, monitor);
+          lifecycle.watch(container, monitor);
+          if (container.record.state.status === 'running') this.#parts.health.begin(container);
+        }
+      } catch (error) {
+        log.error('restoring a container', { container: container.id, error: messageOf(error) });
+      }
+    }
+    await this.#removeUnknown();
+    await this.#clearExecs();
+  }
+
+  /** Starts what restart policies want to run. `wasRunning`: containers that ran, or waited to, when the last daemon ended. */
+  async startByPolicy(wasRunning: ReadonlySet<string>): Promise<void> {
+    const wanted = this.#parts.index.all().filter((container) => {
+      const { status, startedAt } = container.record.state;
+      if (status !== 'exited' && status !== 'restarting') return false;
+      if (startedAt.startsWith('0001')) return false;
+      return startsWithDaemon(
+        container.record.hostConfig.RestartPolicy,
+        container.record.stoppedByUser,
+        wasRunning.has(container.id),
+      );
+    });
+    await eachOf(wanted, STARTS_AT_ONCE, (container) => this.#parts.lifecycle.startByPolicy(container));
+  }
+
+  /** The monitor of a process that runs; one whose process was created and never started is ended. */
+  async #findMonitor(container: Container): Promise<Monitor | null> {
+    if (!existsSync(container.runDirectory)) return null;
+    const monitor = await this.#context.monitors.reconnect({
+      id: container.id,
+      kind: 'container',
+      dir: container.runDirectory,
+    });
+    if (monitor === null || monitor.startedAt !== null) return monitor;
+    await this.#parts.launcher.forget(container);
+    await monitor.closed;
+    return null;
+  }
+
+  #adopt(container: Container, monitor: Monitor): void {
+    const { state } = container.record;
+    container.monitor = monitor;
+    // The last daemon was killed between start() and the record of it.
+    if (!container.running) {
+      if (state.status === 'removing' || state.status === 'dead') state.status = 'exited';
+      move(state, 'running');
+      state.startedAt = rfc3339(monitor.startedAt ?? nowNs());
+    }
+    state.pid = monitor.pid;
+    state.pidStartTime = processStartTime(monitor.pid) ?? '';
+    container.save(false);
+  }
+
+  /** A container without a process: ends it if it ran, and takes away what it stood on. */
+  async #settle(container: Container): Promise<void> {
+    const { launcher, lifecycle, remover } = this.#parts;
+    const { record } = container;
+    const { state } = record;
+    const layerThere = this.#context.storage.writable.exists(container.id);
+    if (container.running) {
+      const status = this.#context.monitors.readExit(container.runDirectory) ?? unknownExit();
+      await launcher.forget(container);
+      // Policies start it in startByPolicy(), once everything is in its place.
+      await lifecycle.endedMeanwhile(container, status);
+    } else if (existsSync(container.runDirectory)) {
+      await launcher.forget(container);
+      await launcher.release(container);
+    }
+    record.sandbox = null;
+    if (state.status === 'restarting') move(state, 'exited');
+    if (state.status === 'removing' || state.status === 'dead' || !layerThere) {
+      if (state.status !== 'removing' && state.status !== 'dead') {
+        this.#context.log.warn('removing a container that has lost its root file system', { container: container.id });
+      }
+      await remover.finish(container, false);
+    } else if (record.hostConfig.AutoRemove === true && state.status === 'exited') {
+      await remover.finish(container, true);
+    } else container.save(false);
+  }
+
+  /** Layers, directories and runtime state of containers that are in no record. */
+  async #removeUnknown(): Promise<void> {
+    const { settings, storage, runtimes, log } = this.#context;
+    const { index } = this.#parts;
+    for (const id of storage.writable.list()) {
+      if (index.get(id) !== null) continue;
+      log.info('removing the layer of a container that was never completed', { container: id });
+      await storage.writable.remove(id);
+    }
+    const containers = join(settings.dataRoot, 'containers');
+    for (const id of existsSync(containers) ? readdirSync(containers) : []) {
+      if (index.get(id) === null) rmSync(join(containers, id), { recursive: true, force: true });
+    }
+    const running = join(settings.execRoot, 'containers');
+    for (const id of readdirSync(running)) {
+      if (index.get(id) !== null) continue;
+      for (const runtime of runtimes.values()) await runtime.delete(id, true);
+      rmSync(join(running, id), { recursive: true, force: true });
+    }
+  }
+
+  /** Execs are forgotten with their daemon; those that still run are their monitor's, whose directory goes when it ends. */
+  async #clearExecs(): Promise<void> {
+    const directory = join(this.#context.settings.execRoot, 'execs');
+    for (const id of readdirSync(directory)) {
+      const dir = join(directory, id);
+      const monitor = await this.#context.monitors.reconnect({ id, kind: 'exec', dir });
+      const remove = () => rmSync(dir, { recursive: true, force: true });
+      if (monitor === null) remove();
+      else void monitor.closed.then(remove);
+    }
+  }
+}
+
+function unknownExit(): ExitStatus {
+  return { code: UNKNOWN_EXIT, signal: null, oomKilled: false, finishedAt: nowNs() };
+}
+
+/** Runs `work` for all items, so many at a time. */
+export async function eachOf<T>(items: T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  const worker = async () => {
+    for (const item of queue) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+}

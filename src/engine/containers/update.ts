@@ -1,0 +1,32 @@
+import { GantryError } from '../../api/errors.ts';
+import { buildUpdateResources } from '../../runtime/spec/resources.ts';
+import type { EngineContext } from '../context.ts';
+import type { Container } from './container.ts';
+import type { ContainersDeps } from './contract.ts';
+import { prepareUpdate, type UpdateBody } from './create-options/prepare-update.ts';
+
+/** Changes limits, of the running processes too, and the restart policy. Throws conflict and invalid_parameter; nothing has changed then. */
+export async function update(
+  container: Container,
+  body: UpdateBody,
+  context: EngineContext,
+  deps: ContainersDeps,
+): Promise<string[]> {
+  return container.lock.run(async () => {
+    const { record } = container;
+    if (['removing', 'dead'].includes(record.state.status)) {
+      throw new GantryError('conflict', `Container is marked for removal and cannot be "update".`);
+    }
+    const { hostConfig, changed, warnings } = prepareUpdate(record, body, deps.hostFacts);
+    if (container.running && Object.keys(changed).length > 0) {
+      const runtime = context.runtimes.get(record.runtime);
+      if (runtime === undefined) throw new GantryError('system', `unknown or invalid runtime name: ${record.runtime}`);
+      const resources = buildUpdateResources(changed, deps.hostFacts.devices);
+      await runtime.update(container.id, resources as unknown as Record<string, unknown>);
+    }
+    record.hostConfig = hostConfig;
+    container.save(true);
+    container.event('update');
+    return warnings;
+  });
+}
