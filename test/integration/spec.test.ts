@@ -301,6 +301,31 @@ for (const runtime of RUNTIMES) {
       assert.match(out, /10,\s*229/);
     });
 
+    test('a bind that is read-only with all below it, and one that is not', () => {
+      const source = join(directory, `bind-${runtime}`);
+      mkdirSync(join(source, 'below'), { recursive: true });
+      execFileSync('mount', ['-t', 'tmpfs', 'below', join(source, 'below')]);
+      try {
+        const bind = (destination: string, option: string) => ({
+          destination,
+          type: 'bind',
+          source,
+          options: ['rbind', option, 'rprivate'],
+          propagation: 'rprivate',
+        });
+        const out = ok(
+          runtime,
+          'for f in /all/x /all/below/x /top/x /top/below/x; do touch $f 2>/dev/null && echo $f; done; true',
+          {
+            input: { mounts: [bind('/all', 'rro'), bind('/top', 'ro')] },
+          },
+        );
+        assert.equal(out, '/top/below/x');
+      } finally {
+        execFileSync('umount', [join(source, 'below')]);
+      }
+    });
+
     test('environment and init', () => {
       const out = ok(runtime, 'env; cat /proc/1/cmdline', {
         config: { Env: ['A=1', 'PATH=/bin'] },
