@@ -5,7 +5,8 @@ import { run } from './run.ts';
  * A dockerd (or a firewall) on the same host may set the policy of iptables' FORWARD chain to DROP. A packet must be accepted by
  * every table that hooks forwarding, so rules of our own table cannot help: then, and only then, two rules go to the end of that
  * chain. To the end, because so a dockerd's own chains decide first on what goes to its containers; which packets may come in to
- * ours is decided in our table. iptables has two kernels' backends, each with a FORWARD chain of its own.
+ * ours is decided in our table. A dockerd that starts later sets DROP only when it turns forwarding on itself, which is done by then.
+ * iptables has two kernels' backends, each with a FORWARD chain of its own.
  */
 const BACKENDS = ['iptables-nft', 'iptables-legacy'] as const;
 type Backend = (typeof BACKENDS)[number];
