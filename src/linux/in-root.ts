@@ -1,7 +1,8 @@
 /**
- * Paths inside somebody else's root directory. Symlinks and ".." are resolved as if that directory were "/", one component at a
- * time, each opened relative to the last with O_NOFOLLOW: a process in the container that swaps directories for symlinks meanwhile cannot
- * lead us outside. (openat2(2) with RESOLVE_IN_ROOT does the same in the kernel, but creates no directories on the way.)
+ * Paths inside somebody else's root directory. Symlinks and ".." are resolved as if that directory were "/", one
+ * component at a time, each opened relative to the last with O_NOFOLLOW: a process in the container that swaps
+ * directories for symlinks meanwhile cannot lead us outside. (openat2(2) with RESOLVE_IN_ROOT does the same in the
+ * kernel, but creates no directories on the way.)
  */
 import { chownSync, closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { O_PATH } from './file.ts';
@@ -22,8 +23,8 @@ export interface CreateDirectories {
 }
 
 /**
- * Opens (O_PATH) what `path` names inside `root`, making missing directories when `create` is given. The caller closes the
- * descriptor. Throws system errors: ENOENT, ENOTDIR, ELOOP.
+ * Opens (O_PATH) what `path` names inside `root`, making missing directories when `create` is given. The caller closes
+ * the descriptor. Throws system errors: ENOENT, ENOTDIR, ELOOP.
  */
 export function openInRoot(root: string, path: string, create: CreateDirectories | null = null): number {
   const stack = [openSync(root, O_PATH | constants.O_DIRECTORY)];

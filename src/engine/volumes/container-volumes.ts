@@ -32,7 +32,10 @@ export class LocalContainerVolumes implements ContainerVolumes {
     this.#kernel = options.kernel;
   }
 
-  /** The container's writable layer exists: new volumes are filled from it, once, here; what happens to them later is the user's affair. */
+  /**
+   * The container's writable layer exists: new volumes are filled from it, once, here; what happens to them later is
+   * the user's affair.
+   */
   async prepare(request: Parameters<ContainerVolumes['prepare']>[0]): Promise<PreparedVolumes> {
     const { containerId, hostConfig, config } = request;
     const needsContent =

@@ -5,9 +5,9 @@ import { errnoOf, GantryError, messageOf } from '../../api/errors.ts';
 import { openInRoot, pathOfFd } from '../../linux/in-root.ts';
 
 /**
- * Fills an empty volume with what the image has at `path` in `rootfs`, and gives it that directory's owner and mode; a volume with content stays as
- * it is. Owners, modes, times, links, devices and extended attributes (file capabilities) are kept. Nothing happens when the
- * image has no such directory. Throws system when the copy fails.
+ * Fills an empty volume with what the image has at `path` in `rootfs`, and gives it that directory's owner and mode; a
+ * volume with content stays as it is. Owners, modes, times, links, devices and extended attributes (file capabilities)
+ * are kept. Nothing happens when the image has no such directory. Throws system when the copy fails.
  */
 export async function copyUp(rootfs: string, path: string, volume: string): Promise<void> {
   if (readdirSync(volume).length > 0) return;

@@ -25,9 +25,9 @@ export interface MountPlan {
 }
 
 /**
- * Finds or makes the volumes of a new container: those of other containers (--volumes-from), then its own mounts, then the image's volumes where
- * nothing else is mounted. New volumes are filled from the image. The container holds them until Volumes.release().
- * Throws invalid_parameter and not_found.
+ * Finds or makes the volumes of a new container: those of other containers (--volumes-from), then its own mounts, then
+ * the image's volumes where nothing else is mounted. New volumes are filled from the image. The container holds them
+ * until Volumes.release(). Throws invalid_parameter and not_found.
  */
 export async function resolveMounts(input: MountPlanInput, volumes: Volumes): Promise<MountPlan> {
   const { hostConfig, containerId } = input;

@@ -15,8 +15,9 @@ import type { Volumes } from './volumes.ts';
 const RECURSIVE_READONLY: [number, number] = [5, 12];
 
 /**
- * The mounts of a container at its start, ready for the spec. `staging`: a directory of this container alone on a tmpfs, for the mounts that a
- * volume's subpath needs; recoverStaging() clears it. Throws invalid_parameter (a source that is gone) and system.
+ * The mounts of a container at its start, ready for the spec. `staging`: a directory of this container alone on a
+ * tmpfs, for the mounts that a volume's subpath needs; recoverStaging() clears it. Throws invalid_parameter (a source
+ * that is gone) and system.
  */
 export function ociMounts(
   record: Pick<ContainerRecord, 'mounts' | 'hostConfig'>,
@@ -81,8 +82,8 @@ function sourceOf(point: MountPoint, request: MountRequest | undefined, volumes:
 }
 
 /**
- * Another container may swap a directory of the volume for a symlink at any time, and the runtime would follow it. So the subpath is
- * opened within the volume and bound, by its descriptor, to a place nobody else can reach.
+ * Another container may swap a directory of the volume for a symlink at any time, and the runtime would follow it. So
+ * the subpath is opened within the volume and bound, by its descriptor, to a place nobody else can reach.
  */
 function stage(root: string, subpath: string, target: string): void {
   let fd: number;

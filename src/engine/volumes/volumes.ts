@@ -28,8 +28,9 @@ export type VolumeView = Omit<Volume, 'Labels' | 'Options'> & {
 };
 
 /**
- * Volumes of the `local` driver: directories `<data-root>/volumes/NAME/_data`, records in the state store. A record is written before its directory
- * is made and deleted after the directory was renamed away, so that a crash leaves either a volume or a leftover that recover() removes.
+ * Volumes of the `local` driver: directories `<data-root>/volumes/NAME/_data`, records in the state store. A record is
+ * written before its directory is made and deleted after the directory was renamed away, so that a crash leaves either
+ * a volume or a leftover that recover() removes.
  */
 export class Volumes {
   readonly #root: string;
@@ -131,7 +132,8 @@ export class Volumes {
   }
 
   /**
-   * Removes what no container uses: anonymous volumes, or all with the filter all=true. Returns names and the bytes freed.
+   * Removes what no container uses: anonymous volumes, or all with the filter all=true. Returns names and the bytes
+   * freed.
    */
   async prune(filters: Filters, options: { allByDefault: boolean }): Promise<{ deleted: string[]; bytes: number }> {
     filters.accept(['label', 'label!', 'all']);

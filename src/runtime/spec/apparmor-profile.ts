@@ -7,8 +7,8 @@ export const DEFAULT_APPARMOR_PROFILE = 'gantry-default';
 const LOADED = '/sys/kernel/security/apparmor/profiles';
 
 /**
- * The default profile's text (apparmor.d(5)): free within the container, but no mounts, nothing written to the kernel's controls in /proc
- * and /sys, ptrace and signals only among containers. Same confinement as Docker's docker-default.
+ * The default profile's text (apparmor.d(5)): free within the container, but no mounts, nothing written to the kernel's
+ * controls in /proc and /sys, ptrace and signals only among containers. Same confinement as Docker's docker-default.
  */
 export function appArmorProfile(name: string, etc = '/etc/apparmor.d'): string {
   const preamble = [
@@ -56,8 +56,8 @@ export function isAppArmorProfileLoaded(name: string): boolean {
 }
 
 /**
- * Loads the default profile unless the kernel has it. Called before each start, because upgrades of the host's AppArmor unload profiles that lie
- * in no file. Throws system when apparmor_parser is missing or refuses.
+ * Loads the default profile unless the kernel has it. Called before each start, because upgrades of the host's AppArmor
+ * unload profiles that lie in no file. Throws system when apparmor_parser is missing or refuses.
  */
 export async function ensureAppArmorProfile(name: string): Promise<void> {
   if (isAppArmorProfileLoaded(name)) return;

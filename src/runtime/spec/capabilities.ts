@@ -71,7 +71,8 @@ export function capabilitiesOfMask(hex: string): string[] {
 }
 
 /**
- * Upper case, with CAP_; "ALL" stays. Throws invalid_parameter for names nobody knows and for those that the daemon itself lacks.
+ * Upper case, with CAP_; "ALL" stays. Throws invalid_parameter for names nobody knows and for those that the daemon
+ * itself lacks.
  */
 export function normalizeCapabilities(names: readonly string[], available: readonly string[]): string[] {
   return names.map((given) => {
@@ -106,7 +107,10 @@ export function containerCapabilities(
   return [...new Set([...basics, ...add])];
 }
 
-/** No inheritable set, as Docker since CVE-2022-24769. A user other than root loses effective and permitted at execve(2). */
+/**
+ * No inheritable set, as Docker since CVE-2022-24769. A user other than root loses effective and permitted at
+ * execve(2).
+ */
 export function capabilitySets(names: readonly string[]): OciCapabilities {
   return { bounding: [...names], effective: [...names], permitted: [...names] };
 }

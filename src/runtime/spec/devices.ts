@@ -13,7 +13,10 @@ export interface HostDevices {
   below(path: string): OciDevice[];
 }
 
-/** Docker's basic rules: nothing, then the harmless character devices. The runtimes themselves add mknod of any node, ptys and the console. */
+/**
+ * Docker's basic rules: nothing, then the harmless character devices. The runtimes themselves add mknod of any node,
+ * ptys and the console.
+ */
 const BASE_RULES: readonly OciDeviceCgroup[] = [
   { allow: false, access: 'rwm' },
   ...[

@@ -3,7 +3,9 @@ import os from 'node:os';
 import { CAPABILITIES, capabilitiesOfMask } from './capabilities.ts';
 import { type HostDevices, SystemDevices } from './devices.ts';
 
-/** Cgroup controllers and files this kernel has; what is missing is dropped from a container's limits with a warning. */
+/**
+ * Cgroup controllers and files this kernel has; what is missing is dropped from a container's limits with a warning.
+ */
 export interface CgroupFeatures {
   memory: boolean;
   swap: boolean;

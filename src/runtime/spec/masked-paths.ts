@@ -1,4 +1,6 @@
-/** Paths of /proc and /sys that tell too much of the host or its other users; hidden unless the container is privileged. */
+/**
+ * Paths of /proc and /sys that tell too much of the host or its other users; hidden unless the container is privileged.
+ */
 const MASKED = [
   '/proc/acpi',
   '/proc/asound',

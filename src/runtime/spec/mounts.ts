@@ -36,8 +36,8 @@ const DEFAULT_MOUNTS: readonly OciMount[] = [
 const WRITABLE_WHEN_READONLY = new Set(['/proc', '/dev', '/dev/pts', '/dev/shm', '/dev/mqueue']);
 
 /**
- * Default mounts that the user did not replace, then the container's files and the user's mounts, parents first; the init binary
- * last. Throws invalid_parameter for wrong tmpfs options.
+ * Default mounts that the user did not replace, then the container's files and the user's mounts, parents first; the
+ * init binary last. Throws invalid_parameter for wrong tmpfs options.
  */
 export function buildMounts(input: SpecInput, useInit: boolean): OciMount[] {
   const extra = [...fileMounts(input), ...shmMount(input), ...tmpfsMounts(input), ...input.mounts.map(withoutHints)];
@@ -133,8 +133,8 @@ const TMPFS_FLAGS = new Set([
 const TMPFS_DATA = new Set(['mode', 'size', 'nr_inodes', 'nr_blocks', 'mpol', 'uid', 'gid']);
 
 /**
- * Options of a tmpfs: noexec, nosuid, nodev unless the user says otherwise; a later option beats an earlier one of its kind.
- * Throws invalid_parameter.
+ * Options of a tmpfs: noexec, nosuid, nodev unless the user says otherwise; a later option beats an earlier one of its
+ * kind. Throws invalid_parameter.
  */
 export function tmpfsOptions(text: string): string[] {
   const result: string[] = ['noexec', 'nosuid', 'nodev', 'rprivate'];

@@ -5,7 +5,10 @@ import type { OciProcess, OciUser } from './types.ts';
 export interface ExecInput {
   /** The container's process, as its spec has it. */
   container: OciProcess;
-  /** The container's Config.Env and hostname: an exec starts from these, not from what the container's process made of them. */
+  /**
+   * The container's Config.Env and hostname: an exec starts from these, not from what the container's process made of
+   * them.
+   */
   containerEnv: readonly string[];
   hostname: string;
   args: string[];
@@ -22,8 +25,9 @@ export interface ExecInput {
 }
 
 /**
- * The process object of `docker exec`. Limits, no_new_privs and the AppArmor profile are the container's even with --privileged,
- * which only adds capabilities (a privileged exec of a confined container stays confined, as with Docker).
+ * The process object of `docker exec`. Limits, no_new_privs and the AppArmor profile are the container's even with
+ * --privileged, which only adds capabilities (a privileged exec of a confined container stays confined, as with
+ * Docker).
  */
 export function buildProcess(input: ExecInput): OciProcess {
   const { consoleSize: _, ...inherited } = input.container;

@@ -31,8 +31,9 @@ export const RLIMIT_NAMES: readonly string[] = [
 export const RLIM_INFINITY = 2 ** 64;
 
 /**
- * Limits of the process: the container's, then the daemon's defaults for names it does not set. Others are inherited. Without CAP_SYS_RESOURCE the
- * kernel refuses to raise a hard limit (setrlimit(2)), and RLIMIT_NOFILE never goes above fs.nr_open: then the host's bound is taken.
+ * Limits of the process: the container's, then the daemon's defaults for names it does not set. Others are inherited.
+ * Without CAP_SYS_RESOURCE the kernel refuses to raise a hard limit (setrlimit(2)), and RLIMIT_NOFILE never goes above
+ * fs.nr_open: then the host's bound is taken.
  */
 export function buildRlimits(ulimits: readonly Ulimit[], defaults: readonly Ulimit[], host: HostFacts): OciRlimit[] {
   const named = new Set(ulimits.map((ulimit) => ulimit.Name));

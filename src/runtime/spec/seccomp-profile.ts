@@ -1,6 +1,7 @@
 /**
- * The built-in seccomp profile: what Docker's default allows (docs.docker.com/engine/security/seccomp), in its current state.
- * Everything not named here fails with EPERM. Names that the host's libseccomp does not know are skipped by the runtimes.
+ * The built-in seccomp profile: what Docker's default allows (docs.docker.com/engine/security/seccomp), in its current
+ * state. Everything not named here fails with EPERM. Names that the host's libseccomp does not know are skipped by the
+ * runtimes.
  */
 import type { SeccompProfile } from './seccomp.ts';
 
@@ -76,8 +77,9 @@ const BY_ARCHITECTURE: [arches: string[], names: string[]][] = [
 ];
 
 /**
- * Socket families (<linux/socket.h>). All below 12 are allowed, and those listed. Left out: families the kernel no longer has;
- * AF_ALG (38), a rich attack surface that containers do not need; AF_VSOCK (40), which reaches the hypervisor past network namespaces.
+ * Socket families (<linux/socket.h>). All below 12 are allowed, and those listed. Left out: families the kernel no
+ * longer has; AF_ALG (38), a rich attack surface that containers do not need; AF_VSOCK (40), which reaches the
+ * hypervisor past network namespaces.
  */
 const SOCKET_FAMILIES_BELOW = 12;
 const SOCKET_FAMILIES = [

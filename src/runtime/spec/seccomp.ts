@@ -53,7 +53,10 @@ const ARCHITECTURES: Record<string, string> = {
   loong64: 'SCMP_ARCH_LOONGARCH64',
 };
 
-/** What every runtime adds for other architectures is not there: calls of an architecture not listed are killed or refused. */
+/**
+ * What every runtime adds for other architectures is not there: calls of an architecture not listed are killed or
+ * refused.
+ */
 export function defaultSeccomp(conditions: SeccompConditions): OciSeccomp {
   return resolveProfile(DEFAULT_SECCOMP_PROFILE, conditions);
 }

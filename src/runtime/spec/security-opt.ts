@@ -11,7 +11,8 @@ export interface SecurityOptions {
 }
 
 /**
- * Reads HostConfig.SecurityOpt ("name=value", or the older "name:value"). Throws invalid_parameter for what it does not know.
+ * Reads HostConfig.SecurityOpt ("name=value", or the older "name:value"). Throws invalid_parameter for what it does not
+ * know.
  */
 export function parseSecurityOptions(options: readonly string[], noNewPrivileges: boolean): SecurityOptions {
   const result: SecurityOptions = { appArmor: '', seccomp: '', noNewPrivileges, labels: [] };

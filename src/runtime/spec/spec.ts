@@ -15,8 +15,9 @@ import { buildSysctls } from './sysctls.ts';
 import type { OciProcess, OciSeccomp, OciSpec } from './types.ts';
 
 /**
- * The OCI runtime configuration of a container, as dockerd would write it. Pure but for device files that the input's host looks up. Any failure is one
- * of starting, so whatever is wrong with the configuration is thrown as system, with the same message.
+ * The OCI runtime configuration of a container, as dockerd would write it. Pure but for device files that the input's
+ * host looks up. Any failure is one of starting, so whatever is wrong with the configuration is thrown as system, with
+ * the same message.
  */
 export function buildSpec(input: SpecInput): OciSpec {
   try {

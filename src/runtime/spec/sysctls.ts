@@ -1,8 +1,8 @@
 import type { SpecInput } from './input.ts';
 
 /**
- * A container of its own network namespace may open low ports and send ICMP echoes without capabilities; what the user asks for
- * comes on top. Sysctls of a namespace that is shared are not ours to change.
+ * A container of its own network namespace may open low ports and send ICMP echoes without capabilities; what the user
+ * asks for comes on top. Sysctls of a namespace that is shared are not ours to change.
  */
 export function buildSysctls(input: SpecInput): Record<string, string> {
   const mode = input.hostConfig.NetworkMode ?? '';

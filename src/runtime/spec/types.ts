@@ -1,4 +1,6 @@
-/** The parts of the OCI runtime configuration that Gantry writes (runtime-spec 1.0.2, config.md and config-linux.md). */
+/**
+ * The parts of the OCI runtime configuration that Gantry writes (runtime-spec 1.0.2, config.md and config-linux.md).
+ */
 
 export interface OciUser {
   uid: number;

@@ -17,8 +17,9 @@ interface GroupEntry {
 const MAX_ID = 2 ** 31 - 1;
 
 /**
- * Who a process runs as, for "user", "uid", "user:group", "uid:gid" or '' (root), looked up in the image's own /etc/passwd and
- * /etc/group. A number needs no entry; a name does. Throws system ("unable to find user ...") as the failure is one of starting.
+ * Who a process runs as, for "user", "uid", "user:group", "uid:gid" or '' (root), looked up in the image's own
+ * /etc/passwd and /etc/group. A number needs no entry; a name does. Throws system ("unable to find user ...") as the
+ * failure is one of starting.
  */
 export function lookupUser(rootfs: string, spec: string, groupAdd: readonly string[] = []): OciUser {
   // The common case of a root process with no groups of its own still reads both files: root may be in groups.

@@ -3,8 +3,9 @@ import { errnoOf, GantryError } from '../../api/errors.ts';
 import { openInRoot } from '../../linux/in-root.ts';
 
 /**
- * Makes a container's working directory in its root file system when it is missing, owned by uid and gid (root's, as Docker does, not the
- * container's user). Symlinks are followed inside the root alone. Throws system when something else is in the way.
+ * Makes a container's working directory in its root file system when it is missing, owned by uid and gid (root's, as
+ * Docker does, not the container's user). Symlinks are followed inside the root alone. Throws system when something
+ * else is in the way.
  */
 export function ensureWorkingDirectory(rootfs: string, cwd: string, uid = 0, gid = 0): void {
   if (cwd === '' || cwd === '/') return;

@@ -69,7 +69,8 @@ function checkDevices(hostConfig: HostConfig): void {
 }
 
 /**
- * Refuses what the Engine API has and this version does not, so that nobody believes to have what is silently missing. Throws not_supported.
+ * Refuses what the Engine API has and this version does not, so that nobody believes to have what is silently missing.
+ * Throws not_supported.
  */
 export function refuseUnsupported(hostConfig: HostConfig): void {
   const refused: [boolean, string][] = [
@@ -82,7 +83,10 @@ export function refuseUnsupported(hostConfig: HostConfig): void {
   for (const [present, what] of refused) if (present) throw notSupportedYet(what);
 }
 
-/** Published ports need a network of the container's own; on the host's they mean nothing and on none there is nothing to reach. */
+/**
+ * Published ports need a network of the container's own; on the host's they mean nothing and on none there is nothing
+ * to reach.
+ */
 export function checkPublishedPorts(hostConfig: HostConfig, exposedPorts: readonly string[]): string[] {
   const mode = hostConfig.NetworkMode ?? '';
   const bindings = Object.keys(hostConfig.PortBindings ?? {});

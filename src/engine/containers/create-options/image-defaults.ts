@@ -3,8 +3,8 @@ import type { ContainerConfig } from '../../../api/schemas/container.ts';
 import type { ImageConfig } from '../../../api/schemas/image.ts';
 
 /**
- * The user's configuration completed by the image's. An entrypoint of the user's drops the image's command (its arguments were for another
- * program); an empty one drops the image's entrypoint as well.
+ * The user's configuration completed by the image's. An entrypoint of the user's drops the image's command (its
+ * arguments were for another program); an empty one drops the image's entrypoint as well.
  */
 export function mergeImageConfig(user: ContainerConfig, image: ImageConfig): ContainerConfig {
   const merged: ContainerConfig = { ...user };

@@ -3,7 +3,9 @@ import type { ContainerConfig, HostConfig } from '../../../api/schemas/container
 
 const invalid = (message: string) => new GantryError('invalid_parameter', message);
 
-/** Modes of the pid, ipc, uts, user and cgroup namespaces, and sysctls that belong to one the container does not own. */
+/**
+ * Modes of the pid, ipc, uts, user and cgroup namespaces, and sysctls that belong to one the container does not own.
+ */
 export function checkNamespaces(hostConfig: HostConfig, config: ContainerConfig): void {
   checkJoinable('IPC', hostConfig.IpcMode ?? '', ['', 'none', 'private', 'shareable', 'host']);
   checkJoinable('PID', hostConfig.PidMode ?? '', ['', 'host']);
@@ -25,8 +27,8 @@ function checkJoinable(kind: string, mode: string, words: string[]): void {
 }
 
 /**
- * Sysctls that are namespaced and whose namespace is the container's own (sysctl(5), namespaces(7)); runc refuses others at start, this
- * says so at create.
+ * Sysctls that are namespaced and whose namespace is the container's own (sysctl(5), namespaces(7)); runc refuses
+ * others at start, this says so at create.
  */
 export function checkSysctls(hostConfig: HostConfig): void {
   const network = hostConfig.NetworkMode ?? '';

@@ -116,6 +116,7 @@ test('a request is not changed, names become IDs, swap is twice the memory', () 
   const body: CreateBody = {
     Cmd: ['true'],
     HostConfig: { NetworkMode: 'container:other', PidMode: 'container:gone', Memory: 10 << 20 },
+    NetworkingConfig: { EndpointsConfig: { 'container:other': {} } },
   };
   const copy = structuredClone(body);
   const { hostConfig, config } = prepare(body);

@@ -47,8 +47,9 @@ export interface PreparedContainer {
 }
 
 /**
- * From a create request to a container's final configuration: checked, merged with the image, completed with the daemon's defaults. Changes nothing
- * anywhere. Throws invalid_parameter with Docker's messages, not_supported for what this version does not have.
+ * From a create request to a container's final configuration: checked, merged with the image, completed with the
+ * daemon's defaults. Changes nothing anywhere. Throws invalid_parameter with Docker's messages, not_supported for what
+ * this version does not have.
  */
 export function prepareCreate(body: CreateBody, context: CreateContext): PreparedContainer {
   const { settings, host, image } = context;
@@ -86,7 +87,10 @@ export function prepareCreate(body: CreateBody, context: CreateContext): Prepare
   return { config, hostConfig, endpointsConfig: endpointsOf(networking, hostConfig, config), path, args, warnings };
 }
 
-/** Entrypoint, then command. An entrypoint of one empty string is how clients take the image's away. Throws invalid_parameter. */
+/**
+ * Entrypoint, then command. An entrypoint of one empty string is how clients take the image's away. Throws
+ * invalid_parameter.
+ */
 function commandOf(config: ContainerConfig): { path: string; args: string[] } {
   if (config.Entrypoint?.length === 1 && config.Entrypoint[0] === '') delete config.Entrypoint;
   const [path, ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
@@ -94,7 +98,9 @@ function commandOf(config: ContainerConfig): { path: string; args: string[] } {
   return { path, args };
 }
 
-/** "default" is what clients send for the platform's own network; on Linux that is the bridge, and inspect shows it so. */
+/**
+ * "default" is what clients send for the platform's own network; on Linux that is the bridge, and inspect shows it so.
+ */
 function normalizeNetworkMode(hostConfig: HostConfig): void {
   if (!hostConfig.NetworkMode || hostConfig.NetworkMode === 'default') hostConfig.NetworkMode = 'bridge';
 }
@@ -176,6 +182,8 @@ function endpointsOf(
   config: ContainerConfig,
 ): Record<string, EndpointSettings> {
   const mode = hostConfig.NetworkMode!;
+  // Clients name the other container here too; what it has is not ours to set.
+  if (mode.startsWith('container:')) return {};
   const given = Object.entries(networking?.EndpointsConfig ?? {}).map(
     ([name, settings]): [string, EndpointSettings] => [name === 'default' ? 'bridge' : name, settings],
   );

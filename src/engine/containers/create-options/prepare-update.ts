@@ -11,7 +11,10 @@ export type UpdateBody = Resources & { RestartPolicy?: RestartPolicy };
 export interface PreparedUpdate {
   /** The container's whole new HostConfig. */
   hostConfig: HostConfig;
-  /** What changes, for the runtime when the container runs; see buildUpdateResources. Empty for a new restart policy alone. */
+  /**
+   * What changes, for the runtime when the container runs; see buildUpdateResources. Empty for a new restart policy
+   * alone.
+   */
   changed: HostConfig;
   warnings: string[];
 }

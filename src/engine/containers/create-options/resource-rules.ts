@@ -7,8 +7,9 @@ const invalid = (message: string) => new GantryError('invalid_parameter', messag
 const MINIMUM_MEMORY = 6 * 1024 * 1024;
 
 /**
- * Checks the limits against the host, dropping (with the warning that clients show) what its kernel cannot enforce. Changes
- * `resources`. `update`: a swap limit without a memory limit is fine, the container may have one already. Throws invalid_parameter.
+ * Checks the limits against the host, dropping (with the warning that clients show) what its kernel cannot enforce.
+ * Changes `resources`. `update`: a swap limit without a memory limit is fine, the container may have one already.
+ * Throws invalid_parameter.
  */
 export function checkResources(resources: HostConfig, host: HostFacts, update: boolean): string[] {
   const warnings: string[] = [];
