@@ -1,6 +1,6 @@
 /** Finds out how a stream is compressed by its first bytes and decompresses it. */
 import { spawn } from 'node:child_process';
-import { Duplex, type Transform } from 'node:stream';
+import { Duplex, Readable, type Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { TarError } from './tar/entry.ts';
 
@@ -91,4 +91,48 @@ function toolDecompressor(tool: 'bzip2' | 'xz'): Duplex {
     finish();
   });
   return stream;
+}
+
+/** The stream decompressed, whatever it is compressed with. Its errors are those of the source, or TarError. */
+export function decompressed(source: Readable): Readable {
+  return Readable.from(decompressAll(source), { objectMode: false });
+}
+
+async function* decompressAll(source: Readable): AsyncGenerator<Buffer> {
+  const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  let head: Buffer = Buffer.alloc(0);
+  let ended = false;
+  while (head.length < MAGIC_LENGTH && !ended) {
+    const next = await chunks.next();
+    if (next.done === true) ended = true;
+    else head = Buffer.concat([head, Buffer.from(next.value)]);
+  }
+  async function* whole(): AsyncGenerator<Buffer> {
+    if (head.length > 0) yield head;
+    for (;;) {
+      if (ended) return;
+      const next = await chunks.next();
+      if (next.done === true) return;
+      yield next.value;
+    }
+  }
+  const compression = detectCompression(head);
+  try {
+    if (compression === 'none') {
+      yield* whole();
+      return;
+    }
+    const decoder = decompressor(compression);
+    const input = Readable.from(whole(), { objectMode: false });
+    input.on('error', (error) => decoder.destroy(error));
+    input.pipe(decoder);
+    try {
+      yield* decoder as AsyncIterable<Buffer>;
+    } finally {
+      input.destroy();
+      decoder.destroy();
+    }
+  } finally {
+    source.destroy();
+  }
 }
