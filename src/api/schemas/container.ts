@@ -171,6 +171,7 @@ export const Mount = Type.Object({
     Type.Object({
       Propagation: Type.Optional(
         Type.Union([
+          Type.Literal(''),
           Type.Literal('private'),
           Type.Literal('rprivate'),
           Type.Literal('shared'),
@@ -220,20 +221,8 @@ export const HostConfig = Type.Intersect([
     ContainerIDFile: Type.Optional(Type.String()),
     LogConfig: Type.Optional(
       Type.Object({
-        Type: Type.Optional(
-          Type.Union([
-            Type.Literal('local'),
-            Type.Literal('json-file'),
-            Type.Literal('syslog'),
-            Type.Literal('journald'),
-            Type.Literal('gelf'),
-            Type.Literal('fluentd'),
-            Type.Literal('awslogs'),
-            Type.Literal('splunk'),
-            Type.Literal('etwlogs'),
-            Type.Literal('none'),
-          ]),
-        ),
+        // '' is what clients send for the daemon's default; an unknown driver gets the engine's own message.
+        Type: Type.Optional(Type.String()),
         Config: Type.Optional(Type.Record(Type.String(), Type.String())),
       }),
     ),
@@ -248,7 +237,7 @@ export const HostConfig = Type.Intersect([
     Annotations: Type.Optional(Type.Record(Type.String(), Type.String())),
     CapAdd: Type.Optional(Type.Array(Type.String())),
     CapDrop: Type.Optional(Type.Array(Type.String())),
-    CgroupnsMode: Type.Optional(Type.Union([Type.Literal('private'), Type.Literal('host')])),
+    CgroupnsMode: Type.Optional(Type.Union([Type.Literal(''), Type.Literal('private'), Type.Literal('host')])),
     Dns: Type.Optional(Type.Array(Type.String())),
     DnsOptions: Type.Optional(Type.Array(Type.String())),
     DnsSearch: Type.Optional(Type.Array(Type.String())),

@@ -161,11 +161,10 @@ function joinById(hostConfig: HostConfig, key: 'PidMode' | 'IpcMode' | 'NetworkM
 
 /** The daemon's options hold for its own driver alone. */
 function logConfigOf(hostConfig: HostConfig, settings: EngineSettings): NonNullable<HostConfig['LogConfig']> {
-  type LogType = NonNullable<NonNullable<HostConfig['LogConfig']>['Type']>;
   const type = hostConfig.LogConfig?.Type || settings.logDriver;
   const own = hostConfig.LogConfig?.Config ?? {};
   const options = type === settings.logDriver ? { ...settings.logOpts, ...own } : own;
-  return { Type: type as LogType, Config: options };
+  return { Type: type, Config: options };
 }
 
 function hostnameOf(config: ContainerConfig, hostConfig: HostConfig, id: string): string {
