@@ -2,8 +2,8 @@ import type { SystemInfo } from '../../api/schemas/system.ts';
 import { bytesSize } from '../../api/units.ts';
 import { VERSION } from '../../api/version.ts';
 import { defineCommand, noArgs } from '../command.ts';
-import { contextName } from '../context-name.ts';
 import { formatObject } from '../format/inspect.ts';
+import { currentContextName } from '../host.ts';
 import { objectFormatFlag } from './format-flag.ts';
 
 type Lines = [indent: number, name: string, value: unknown][];
@@ -126,7 +126,7 @@ export const command = defineCommand({
     const ClientInfo = {
       Debug: ctx.global.debug,
       Version: VERSION,
-      Context: contextName(ctx),
+      Context: currentContextName(ctx.global, ctx.env, () => ctx.config()),
       Plugins: [],
       Warnings: null,
     };

@@ -38,7 +38,7 @@ export async function inspectAll(
   types: readonly InspectedType[],
   format: string,
   query: Record<string, string | boolean | undefined> = {},
-): Promise<void> {
+): Promise<undefined> {
   const found: unknown[] = [];
   const failures: string[] = [];
   for (const name of ctx.args) {

@@ -2,8 +2,8 @@ import os from 'node:os';
 import type { SystemVersion } from '../../api/schemas/system.ts';
 import { API_VERSION, VERSION } from '../../api/version.ts';
 import { defineCommand, noArgs, StatusError } from '../command.ts';
-import { contextName } from '../context-name.ts';
 import { formatObject } from '../format/inspect.ts';
+import { currentContextName } from '../host.ts';
 import { objectFormatFlag } from './format-flag.ts';
 
 /** Go spells the field APIVersion in templates and ApiVersion in JSON: the first answers templates without being printed. */
@@ -61,7 +61,7 @@ export const command = defineCommand({
   args: noArgs,
   flags: { format: objectFormatFlag },
   async run(ctx) {
-    const client = clientVersion(contextName(ctx));
+    const client = clientVersion(currentContextName(ctx.global, ctx.env, () => ctx.config()));
     let server: SystemVersion | null = null;
     let failure: unknown;
     try {
