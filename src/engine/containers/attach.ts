@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { GantryError, messageOf } from '../../api/errors.ts';
 import type { Monitor } from '../../runtime/contract.ts';
 import type { EngineContext } from '../context.ts';
-import type { LogDriver } from '../logs/contract.ts';
+import type { LogDrivers } from '../logs/log-drivers.ts';
 import { bridge, closeClient } from './bridge.ts';
 import type { Container, PendingAttach } from './container.ts';
 import { parseDetachKeys } from './detach-keys.ts';
@@ -24,7 +24,7 @@ export interface AttachRequest {
 
 export interface AttachDeps {
   context: EngineContext;
-  logDrivers: ReadonlyMap<string, LogDriver>;
+  logDrivers: LogDrivers;
 }
 
 /**
@@ -116,8 +116,7 @@ export async function attach(
 
 async function replay(container: Container, request: AttachRequest, client: Duplex, deps: AttachDeps): Promise<void> {
   const { record } = container;
-  const driver = deps.logDrivers.get(record.hostConfig.LogConfig?.Type || deps.context.settings.logDriver);
-  if (driver === undefined) return;
+  const driver = deps.logDrivers.of(record);
   const aborted = new AbortController();
   client.once('close', () => aborted.abort());
   const entries = driver.read(record, { since: null, until: null, tail: null, follow: null, signal: aborted.signal });

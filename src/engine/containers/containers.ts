@@ -143,11 +143,10 @@ export class Containers {
 
   async inspect(container: Container, options: { size: boolean }): Promise<ContainerInspectResponse> {
     const { record } = container;
-    const driver = this.#deps.logDrivers.get(record.hostConfig.LogConfig?.Type || this.#context.settings.logDriver);
     return inspectContainer(container, {
       context: this.#context,
       networkIds: (name) => this.#networkId(name),
-      logPath: driver?.logPath(record) ?? '',
+      logPath: this.#deps.logDrivers.of(record).logPath(record),
       sizes: options.size ? await sizesOf(container, this.#listDeps()) : null,
     });
   }

@@ -6,7 +6,7 @@ import type { ResolvedMount } from '../../runtime/spec/input.ts';
 import type { CgroupStats } from '../../runtime/stats.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { ImageRecord } from '../image-record.ts';
-import type { LogDriver } from '../logs/contract.ts';
+import type { LogDrivers } from '../logs/log-drivers.ts';
 
 export interface ImageLookup {
   /** By ID, ID prefix or reference. Throws not_found `No such image: x`. */
@@ -55,7 +55,7 @@ export interface ContainerCgroups {
 export interface ContainersDeps {
   images: ImageLookup;
   volumes: ContainerVolumes;
-  logDrivers: ReadonlyMap<string, LogDriver>;
+  logDrivers: LogDrivers;
   hostFacts: HostFacts;
   cgroups: ContainerCgroups;
 }

@@ -44,7 +44,7 @@ export class Creator {
       apiVersion: { lessThan: (version) => minorOf(request.apiVersion) < minorOf(version) },
       id,
       resolveContainer: (other) => this.#find(other),
-      checkLogConfig: (type, options) => this.#checkLogConfig(type, options),
+      checkLogConfig: (type, options) => this.#deps.logDrivers.validate(type, options),
     });
     // Under API 1.25 removing the container was the client's work.
     if (minorOf(request.apiVersion) < 25) prepared.hostConfig.AutoRemove = false;
@@ -122,14 +122,6 @@ export class Creator {
       if (error instanceof GantryError && error.code === 'not_found') return null;
       throw error;
     }
-  }
-
-  #checkLogConfig(type: string, options: Record<string, string>): void {
-    const driver = this.#deps.logDrivers.get(type);
-    if (driver === undefined) {
-      throw new GantryError('invalid_parameter', `logger: no log driver named '${type}' is registered`);
-    }
-    driver.validateOptions(options);
   }
 }
 

@@ -153,7 +153,6 @@ export class Launcher {
     });
     record.appArmorProfile = spec.process.apparmorProfile ?? '';
     writeFileSync(join(container.runDirectory, 'config.json'), stringifySpec(spec), { mode: 0o600 });
-    const driver = this.#deps.logDrivers.get(hostConfig.LogConfig?.Type || settings.logDriver);
     return await this.#context.monitors.spawn({
       kind: 'container',
       id: record.id,
@@ -164,7 +163,7 @@ export class Launcher {
       openStdin: config.OpenStdin === true,
       stdinOnce: config.StdinOnce === true,
       consoleSize,
-      log: driver?.sinkFor(record) ?? null,
+      log: this.#deps.logDrivers.of(record).sinkFor(record),
       cgroupsPath: container.cgroupsPath,
     });
   }
