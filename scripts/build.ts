@@ -1,0 +1,57 @@
+/**
+ * Bundles what gets installed: dist/gantryd.js, dist/layer-worker.js and the CLI (see build-cli.ts). Packages with native parts
+ * stay outside. Run by scripts/setup; `node scripts/build.ts`.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type BuildOptions, build } from 'esbuild';
+import { buildCli } from './build-cli.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+process.chdir(root);
+
+/** Native addons find their files by their own place in node_modules. */
+const EXTERNAL = ['koffi'];
+
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+
+function gitCommit(): string {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim();
+  } catch {
+    // A source archive has no history.
+    return '';
+  }
+}
+
+const common: BuildOptions = {
+  bundle: true,
+  platform: 'node',
+  target: 'node26',
+  format: 'esm',
+  splitting: true,
+  outdir: 'dist',
+  minify: true,
+  // Names show up in stack traces, and in errors that name their class.
+  keepNames: true,
+  sourcemap: false,
+  external: EXTERNAL,
+  legalComments: 'none',
+  logLevel: 'warning',
+  define: { GANTRY_BUILD: JSON.stringify({ version, gitCommit: gitCommit(), buildTime: new Date().toISOString() }) },
+  // Packages written as CommonJS call require for Node's own modules.
+  banner: { js: "import { createRequire as $require } from 'node:module'; const require = $require(import.meta.url);" },
+};
+
+/** Entries by the name they get in dist/. The worker's own file is loaded by path, so it cannot share the daemon's chunks' names. */
+const bundles: { entryPoints: Record<string, string>; chunkNames: string }[] = [
+  { entryPoints: { gantryd: 'src/daemon/main.ts' }, chunkNames: 'daemon/[name]-[hash]' },
+  { entryPoints: { 'layer-worker': 'src/storage/layer-worker.ts' }, chunkNames: 'worker/[name]-[hash]' },
+];
+
+for (const directory of ['daemon', 'worker']) rmSync(`dist/${directory}`, { recursive: true, force: true });
+for (const bundle of bundles) await build({ ...common, ...bundle });
+await buildCli();

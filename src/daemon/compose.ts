@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { EngineContext } from '../engine/context.ts';
+import { EventBus } from '../engine/events.ts';
+import { Images } from '../engine/images/images.ts';
+import { StateStore } from '../engine/state-store.ts';
+import { Volumes } from '../engine/volumes/volumes.ts';
+import { detectCgroups } from '../linux/cgroup.ts';
+import { BridgeNetworks } from '../network/bridge-networks.ts';
+import { ShimMonitors } from '../runtime/monitors.ts';
+import { OciRuntimeProgram } from '../runtime/oci-runtime.ts';
+import { openStorage } from '../storage/storage.ts';
+import type { DaemonConfig } from './config/daemon-config.ts';
+import type { Route } from './contract.ts';
+import { engineSettings } from './engine-settings.ts';
+import type { DaemonLog } from './logger.ts';
+import { volumeRoutes } from './routes/volumes.ts';
+
+export interface Engine {
+  context: EngineContext;
+  routes: Route[];
+  /** Lets the host's resources go; containers run on unless the settings say otherwise. */
+  close(): Promise<void>;
+}
+
+/** Builds the engine from its rooms, bottom up, and puts in order what an earlier daemon left. */
+export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promise<Engine> {
+  const store = new StateStore(join(config.string('data-root'), 'state.db'));
+  const settings = engineSettings(config, engineId(store));
+  const { dataRoot, execRoot, dns, dnsSearch, dnsOptions } = settings;
+  const events = new EventBus();
+  const storage = openStorage(dataRoot);
+  const networks = new BridgeNetworks(settings.bridge, {
+    execRoot,
+    engineId: settings.engineId,
+    dns: { dns, dnsSearch, dnsOptions },
+    log,
+  });
+  const context: EngineContext = {
+    settings,
+    store,
+    events,
+    storage,
+    networks,
+    monitors: new ShimMonitors({ shim: settings.shimPath, cgroups: detectCgroups() }),
+    runtimes: new Map([...settings.runtimes].map(([name, binary]) => [name, new OciRuntimeProgram(binary)])),
+    log,
+  };
+  const volumes = new Volumes({ dataRoot, store, events });
+  const images = new Images(context, { containers: () => [] });
+  void images;
+  await storage.recover(new Set());
+  await networks.init([]);
+  return {
+    context,
+    routes: [...volumeRoutes(volumes)],
+    async close() {
+      await networks.close({ keepLive: true });
+      store.close();
+    },
+  };
+}
+
+/** This engine's ID, made at its first start. */
+function engineId(store: StateStore): string {
+  const key = 'engine-id';
+  const row = store.all('SELECT value FROM setting WHERE key = ?', key)[0];
+  if (row?.value !== undefined) return row.value;
+  const id = randomUUID();
+  store.run('INSERT INTO setting (key, value) VALUES (?, ?)', key, id);
+  return id;
+}

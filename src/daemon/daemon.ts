@@ -1,0 +1,151 @@
+import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { messageOf } from '../api/errors.ts';
+import { sdNotify } from '../linux/sd-notify.ts';
+import { composeEngine, type Engine } from './compose.ts';
+import type { DaemonConfig } from './config/daemon-config.ts';
+import type { Values } from './config/options.ts';
+import { ApiServer } from './http/server.ts';
+import { type Listeners, listen } from './listeners.ts';
+import type { DaemonLog } from './logger.ts';
+import { openApiRoutes } from './openapi/routes.ts';
+import { lockDataRoot, takePidFile } from './pidfile.ts';
+import { PRODUCT } from './product.ts';
+import { reload } from './reload.ts';
+import { tlsOptions } from './tls.ts';
+
+/** Milliseconds that requests under way are given when the daemon stops. */
+const CLOSE_GRACE = 2000;
+/** Signals after which the daemon no longer waits for an orderly end (dockerd's count). */
+const FORCE_AFTER = 3;
+
+/**
+ * One running daemon. start() acquires in an order that run backwards is a clean stop: pid file, data root, engine, sockets. Sockets
+ * come last, so that nobody is answered before everything that a crash left is in order again.
+ */
+export class Daemon {
+  readonly #flags: Values;
+  readonly #log: DaemonLog;
+  #config: DaemonConfig;
+  #engine: Engine | null = null;
+  #server: ApiServer | null = null;
+  #listeners: Listeners | null = null;
+  readonly #undo: (() => void)[] = [];
+  #signals = 0;
+
+  constructor(flags: Values, config: DaemonConfig, log: DaemonLog) {
+    this.#flags = flags;
+    this.#config = config;
+    this.#log = log;
+  }
+
+  /** Resolves when the API is served. Throws Error, with everything undone, when the daemon cannot start. */
+  async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.#release();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const config = this.#config;
+    mkdirSync(config.string('data-root'), { recursive: true, mode: 0o710 });
+    mkdirSync(config.string('exec-root'), { recursive: true, mode: 0o755 });
+    if (config.string('pidfile') !== '') this.#undo.push(takePidFile(config.string('pidfile')));
+    this.#undo.push(lockDataRoot(config.string('data-root')));
+    const tls = tlsOptions(config);
+    this.#trapSignals();
+    this.#engine = await composeEngine(config, this.#log);
+    const { routes } = this.#engine;
+    const server = new ApiServer({
+      routes: [...routes, ...openApiRoutes(routes, PRODUCT.version)],
+      log: this.#log,
+      version: PRODUCT.version,
+    });
+    this.#server = server;
+    this.#listeners = await listen({
+      config,
+      tls,
+      log: this.#log,
+      createServer: (options) => server.createServer(options),
+    });
+    this.#log.info('Daemon has completed initialization');
+    this.#notify(`READY=1\nSTATUS=Listening on ${this.#listeners.addresses.join(', ')}`);
+  }
+
+  #trapSignals(): void {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#onStopSignal(signal));
+    process.on('SIGHUP', () => this.#onReload());
+    // What is left of a request whose promise nobody waits for concerns that request alone; the state store is transactional.
+    process.on('unhandledRejection', (error) => this.#log.error(`Unhandled rejection: ${stackOf(error)}`));
+    process.on('uncaughtException', (error) => this.#log.error(`Uncaught exception: ${stackOf(error)}`));
+  }
+
+  #onStopSignal(signal: string): void {
+    this.#signals++;
+    if (this.#signals >= FORCE_AFTER) {
+      this.#log.warn(`Forcing shutdown without cleanup: ${this.#signals} interrupts received`);
+      process.exit(128 + (signal === 'SIGINT' ? 2 : 15));
+    }
+    if (this.#signals > 1) return;
+    this.#log.info(`Processing signal '${signal === 'SIGINT' ? 'interrupt' : 'terminated'}'`);
+    void this.stop().then(() => process.exit(0));
+  }
+
+  #onReload(): void {
+    if (this.#engine === null) return;
+    this.#log.info('Got signal to reload configuration');
+    try {
+      this.#config = reload(this.#flags, this.#config, this.#engine.context, this.#log);
+    } catch (error) {
+      this.#log.error(messageOf(error));
+    }
+  }
+
+  /** Ends the API and lets everything go; containers run on unless the configuration says otherwise. Never throws. */
+  async stop(): Promise<void> {
+    this.#notify('STOPPING=1');
+    // Orderly, but not for ever: an operation that hangs must not keep the host from going down.
+    const seconds = this.#config.number('shutdown-timeout');
+    const stopsContainers = this.#config.bool('stop-containers-on-shutdown');
+    if (seconds >= 0) {
+      const limit = seconds * 1000 + CLOSE_GRACE + (stopsContainers ? 10_000 : 0);
+      setTimeout(() => {
+        this.#log.error('Force shutdown daemon');
+        process.exit(1);
+      }, limit).unref();
+    }
+    await this.#release();
+    this.#log.info('Daemon shutdown complete', { host: hostname() });
+  }
+
+  async #release(): Promise<void> {
+    const attempt = async (what: string, step: () => void | Promise<void>) => {
+      try {
+        await step();
+      } catch (error) {
+        this.#log.error(`${what}: ${messageOf(error)}`);
+      }
+    };
+    await attempt('closing the API', async () => this.#server?.close(CLOSE_GRACE));
+    await attempt('removing sockets', () => this.#listeners?.remove());
+    await attempt('closing the engine', async () => this.#engine?.close());
+    for (const step of this.#undo.reverse()) await attempt('releasing', step);
+  }
+
+  #notify(state: string): void {
+    const path = process.env.NOTIFY_SOCKET;
+    if (path === undefined || path === '') return;
+    try {
+      sdNotify(path, state);
+    } catch (error) {
+      this.#log.warn(`cannot notify the service manager: ${messageOf(error)}`);
+    }
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
