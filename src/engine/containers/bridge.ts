@@ -11,6 +11,8 @@ export interface BridgeOptions {
   endOfInput: 'forward' | 'detach' | 'ignore';
   /** Sequence that detaches, of a terminal's input; null for none. */
   detachKeys: Buffer | null;
+  /** Held against the end of the output: the client is told of it only then. */
+  ended?: Promise<unknown>;
   /** Changes the output on its way, e.g. adds or removes frames. */
   transform?: Duplex;
 }
@@ -35,9 +37,10 @@ export function bridge(client: Duplex, process: Duplex, options: BridgeOptions):
 
     const output: Readable = options.transform === undefined ? process : process.pipe(options.transform);
     output.pipe(client, { end: false });
-    output.on('end', () => finish(false));
+    const end = () => void (options.ended ?? Promise.resolve()).then(() => finish(false));
+    output.on('end', end);
     // A stream that was destroyed never ends.
-    process.on('close', () => (options.transform === undefined ? finish(false) : options.transform.end()));
+    process.on('close', () => (options.transform === undefined ? end() : options.transform.end()));
 
     if (!options.stdin) {
       client.resume();

@@ -95,7 +95,7 @@ export class Remover {
     container.cancelAttaches();
     await this.#deps.images.releaseLayers(record);
     container.event('destroy');
-    container.waiters.removed({ statusCode: exitCode, error: state.error === '' ? null : state.error });
+    container.waiters.removed({ statusCode: exitCode, error: null });
   }
 
   #checkStopped(container: Container, force: boolean): void {

@@ -92,11 +92,13 @@ export class Execs {
     try {
       const monitor = await this.#spawn(exec);
       const stream = await this.#attached(exec, monitor);
-      await this.#run(exec, monitor);
+      const { recorded } = await this.#run(exec, monitor);
       const detached = await bridge(client, stream, {
         stdin: exec.config.attachStdin,
         endOfInput: exec.config.tty ? 'ignore' : 'forward',
         detachKeys: exec.config.tty && exec.config.attachStdin ? exec.config.detachKeys : null,
+        // Clients ask for the exit code as soon as they see the end of the output.
+        ended: recorded,
         ...transformOf(exec, options.tty),
       });
       if (detached) exec.container.event('exec_detach', { execID: exec.id });
@@ -238,7 +240,8 @@ export class Execs {
     return monitor.attach({ stdin: attachStdin, stdout: attachStdout, stderr: attachStderr });
   }
 
-  async #run(exec: Exec, monitor: Monitor): Promise<void> {
+  /** Runs the command. What it returns settles when the exit is recorded; it is wrapped, as awaiting #run() must not await the exit. */
+  async #run(exec: Exec, monitor: Monitor): Promise<{ recorded: Promise<void> }> {
     try {
       await monitor.start();
     } catch (error) {
@@ -246,12 +249,14 @@ export class Execs {
     }
     exec.pid = monitor.pid;
     exec.container.event(`exec_start: ${exec.commandText}`, { execID: exec.id });
-    void monitor.exited.then(async (status) => {
+    const recorded = monitor.exited.then((status) => {
       this.#ended(exec, status.code);
       exec.container.event('exec_die', { execID: exec.id, exitCode: String(status.code) });
-      await monitor.closed;
-      rmSync(this.#directory(exec.id), { recursive: true, force: true });
     });
+    void Promise.all([recorded, monitor.closed]).then(() =>
+      rmSync(this.#directory(exec.id), { recursive: true, force: true }),
+    );
+    return { recorded };
   }
 
   /** Ends an exec whose command never ran. */
