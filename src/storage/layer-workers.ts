@@ -66,7 +66,7 @@ export class LayerWorkers {
 
   #take(): Worker {
     const parked = this.#idle.pop();
-    if (parked === undefined) return new Worker(this.#url, { name: 'layer-worker' });
+    if (parked === undefined) return new Worker(this.#url, { name: 'layer-worker', execArgv: [] });
     clearTimeout(parked.timer);
     parked.worker.ref();
     return parked.worker;
