@@ -94,8 +94,13 @@ export interface Monitor {
    */
   attach(options: AttachOptions): Promise<Duplex>;
   resize(rows: number, columns: number): Promise<void>;
-  /** Rewrites the log position: reopen files after rotation from outside. */
+  /** Undoes a spawn() that is not to be started after all; resolves when nothing is left of it. */
+  abandon(): Promise<void>;
+  /** Calls back whenever the kernel kills for want of memory in the container's cgroup. */
+  onOom(listener: () => void): void;
+  /** Output drained, log complete, exit file written. Never rejects. */
   readonly exited: Promise<ExitStatus>;
+  /** The runtime has forgotten the process as well: its directory may go and its name be used again. Never rejects. */
   readonly closed: Promise<void>;
 }
 

@@ -1,0 +1,73 @@
+import { execFile } from 'node:child_process';
+import { GantryError } from '../api/errors.ts';
+import type { OciRuntime, OciState, RuntimeBinary } from './contract.ts';
+
+interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** An OCI runtime program (runtime-spec's command line as runc defines it), for the calls that need no monitor. */
+export class OciRuntimeProgram implements OciRuntime {
+  readonly binary: RuntimeBinary;
+
+  constructor(binary: RuntimeBinary) {
+    this.binary = binary;
+  }
+
+  /** Throws GantryError('system') when the program cannot be run. */
+  async version(): Promise<{ version: string; commit: string }> {
+    const { stdout } = await this.#run(['--version']);
+    return {
+      version: /^\S+ version (\S+)/m.exec(stdout)?.[1] ?? '',
+      commit: /^commit:\s*(\S+)/m.exec(stdout)?.[1] ?? '',
+    };
+  }
+
+  async state(id: string): Promise<OciState | null> {
+    const { code, stdout, stderr } = await this.#run(['state', id]);
+    if (code === 0) {
+      const { status, pid } = JSON.parse(stdout) as OciState;
+      return { status, pid };
+    }
+    if (isGone(stderr)) return null;
+    throw this.#failure('state', id, stderr);
+  }
+
+  async delete(id: string, force: boolean): Promise<void> {
+    const { code, stderr } = await this.#run(force ? ['delete', '--force', id] : ['delete', id]);
+    if (code !== 0 && !isGone(stderr)) throw this.#failure('delete', id, stderr);
+  }
+
+  async update(id: string, resources: Record<string, unknown>): Promise<void> {
+    const { code, stderr } = await this.#run(['update', '--resources', '-', id], JSON.stringify(resources));
+    if (code !== 0) throw this.#failure('update', id, stderr);
+  }
+
+  #failure(call: string, id: string, stderr: string): GantryError {
+    return new GantryError('system', `OCI runtime ${call} failed for container ${id}: ${stderr.trim()}: unknown`);
+  }
+
+  #run(args: string[], input?: string): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      const child = execFile(this.binary.path, [...this.binary.args, ...args], (error, stdout, stderr) => {
+        if (error !== null && typeof error.code !== 'number' && !error.killed && error.signal == null) {
+          reject(
+            new GantryError('system', `cannot run OCI runtime ${this.binary.path}: ${error.message}`, { cause: error }),
+          );
+        } else {
+          resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 255, stdout, stderr });
+        }
+      });
+      // A runtime that ends without reading its input must not end the daemon with EPIPE.
+      child.stdin?.on('error', () => {});
+      child.stdin?.end(input ?? '');
+    });
+  }
+}
+
+/** runc: "container does not exist"; crun: "error opening file ...status: No such file or directory". */
+function isGone(stderr: string): boolean {
+  return /does not exist|No such file or directory/i.test(stderr);
+}
