@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { GantryError } from '../api/errors.ts';
 import type { OciRuntime, OciState, RuntimeBinary } from './contract.ts';
 
@@ -41,17 +44,25 @@ export class OciRuntimeProgram implements OciRuntime {
   }
 
   async update(id: string, resources: Record<string, unknown>): Promise<void> {
-    const { code, stderr } = await this.#run(['update', '--resources', '-', id], JSON.stringify(resources));
-    if (code !== 0) throw this.#failure('update', id, stderr);
+    // From a file: crun opens /dev/stdin by name, which the socket pairs of Node's stdio refuse.
+    const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'gantry-update-'));
+    try {
+      const file = path.join(dir, 'resources.json');
+      await fs.writeFile(file, JSON.stringify(resources), { mode: 0o600 });
+      const { code, stderr } = await this.#run(['update', '--resources', file, id]);
+      if (code !== 0) throw this.#failure('update', id, stderr);
+    } finally {
+      await fs.rm(dir, { recursive: true, force: true });
+    }
   }
 
   #failure(call: string, id: string, stderr: string): GantryError {
     return new GantryError('system', `OCI runtime ${call} failed for container ${id}: ${stderr.trim()}: unknown`);
   }
 
-  #run(args: string[], input?: string): Promise<Outcome> {
+  #run(args: string[]): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      const child = execFile(this.binary.path, [...this.binary.args, ...args], (error, stdout, stderr) => {
+      execFile(this.binary.path, [...this.binary.args, ...args], (error, stdout, stderr) => {
         if (error !== null && typeof error.code !== 'number' && !error.killed && error.signal == null) {
           reject(
             new GantryError('system', `cannot run OCI runtime ${this.binary.path}: ${error.message}`, { cause: error }),
@@ -60,9 +71,6 @@ export class OciRuntimeProgram implements OciRuntime {
           resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 255, stdout, stderr });
         }
       });
-      // A runtime that ends without reading its input must not end the daemon with EPIPE.
-      child.stdin?.on('error', () => {});
-      child.stdin?.end(input ?? '');
     });
   }
 }
