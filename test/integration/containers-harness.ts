@@ -1,7 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createReadStream } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { EventMessage } from '../../src/api/schemas/system.ts';
@@ -98,7 +107,11 @@ async function open(root: string, bridgeName: string): Promise<TestEngine> {
     cgroups: new CgroupControl(cgroups),
   });
   await containers.restore();
-  const server = new ApiServer({ routes: [...containerRoutes(containers), ...execRoutes(containers)], log, version: 'test' });
+  const server = new ApiServer({
+    routes: [...containerRoutes(containers), ...execRoutes(containers)],
+    log,
+    version: 'test',
+  });
   const http = server.createServer(null);
   const socket = join(root, 'api.sock');
   rmSync(socket, { force: true });

@@ -47,7 +47,8 @@ export class Lifecycle {
   /** Throws not_modified when it runs, conflict when it is paused or being removed, Docker's errors of a failed start. */
   async start(container: Container): Promise<void> {
     await container.lock.run(async () => {
-      await container.settled;
+      // Of a container that runs it settles with its exit.
+      if (!container.running) await container.settled;
       const { status } = container.record.state;
       if (status === 'paused') {
         throw new GantryError('conflict', 'cannot start a paused container, try unpause instead');
@@ -171,7 +172,7 @@ export class Lifecycle {
   /** Starts a container again at daemon start, or after its policy's delay; a failure is kept in its state and logged. */
   async startByPolicy(container: Container): Promise<void> {
     await container.lock.run(async () => {
-      await container.settled;
+      if (!container.running) await container.settled;
       const { status } = container.record.state;
       if (container.removing || this.shuttingDown || !['restarting', 'exited', 'created'].includes(status)) return;
       try {
