@@ -1,6 +1,6 @@
 /**
  * File system calls that Node's fs does not have: device nodes, times to the nanosecond, path resolution that stays under a
- * root (openat2(2)), syncfs, holes. Paths may be Buffers, because a file name is bytes, not text.
+ * root (openat2(2)), syncfs. Paths may be Buffers, because a file name is bytes, not text.
  */
 import { check, declare, errno } from './libc.ts';
 
@@ -29,9 +29,6 @@ export const RESOLVE_IN_ROOT = 0x10;
 /** The same number on every architecture, as for all calls added since Linux 5.0. */
 const SYS_OPENAT2 = 437;
 const EAGAIN = 11;
-const SEEK_DATA = 3;
-const SEEK_HOLE = 4;
-const ENXIO = 6;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 
 const mknodCall = declare('int mknod(const void *path, unsigned int mode, unsigned long dev)');
@@ -39,7 +36,6 @@ const utimensatCall = declare('int utimensat(int dirfd, const void *path, const 
 const futimensCall = declare('int futimens(int fd, const void *times)');
 const openat2Call = declare('long syscall(long number, int dirfd, const void *path, const void *how, size_t size)');
 const syncfsCall = declare('int syncfs(int fd)');
-const lseekCall = declare('int64_t lseek(int fd, int64_t offset, int whence)');
 
 /** The path as NUL-terminated bytes for a C call. Throws for a path that holds a NUL, which C would cut short. */
 export function cPath(path: PathBytes): Buffer {
@@ -116,14 +112,4 @@ export function openat2(dirfd: number, path: PathBytes, flags: number, mode: num
 /** Writes everything of the file system that holds `fd` to disk. Throws SystemCallError (EIO, ENOSPC). */
 export function syncfs(fd: number): void {
   check(syncfsCall(fd), 'syncfs', String(fd));
-}
-
-/** Where the next data at or after `offset` starts and ends, or null when only a hole follows. Throws SystemCallError. */
-export function nextData(fd: number, offset: number): { start: number; end: number } | null {
-  const start = Number(lseekCall(fd, offset, SEEK_DATA));
-  if (start < 0) {
-    if (errno() === ENXIO) return null;
-    check(-1, 'lseek', String(fd));
-  }
-  return { start, end: check(lseekCall(fd, start, SEEK_HOLE), 'lseek', String(fd)) };
 }

@@ -8,7 +8,6 @@ import { check, declare, errno } from './libc.ts';
 const getCall = declare('long lgetxattr(const void *path, const char *name, void *value, size_t size)');
 const setCall = declare('int lsetxattr(const void *path, const char *name, const void *value, size_t size, int flags)');
 const listCall = declare('long llistxattr(const void *path, void *list, size_t size)');
-const removeCall = declare('int lremovexattr(const void *path, const char *name)');
 
 const ENODATA = 61;
 const ENOTSUP = 95;
@@ -40,9 +39,4 @@ export function listXattrs(path: PathBytes): string[] {
     check(-1, 'llistxattr', String(path));
   }
   return length === 0 ? [] : scratch.toString('latin1', 0, length - 1).split('\0');
-}
-
-/** Throws SystemCallError: ENODATA when there is no such attribute. */
-export function removeXattr(path: PathBytes, name: string): void {
-  check(removeCall(cPath(path), name), 'lremovexattr', `${path} ${name}`);
 }

@@ -10,9 +10,10 @@ import { Readable } from 'node:stream';
 import { GantryError } from '../api/errors.ts';
 import type { Digest, Layer, LayerStore } from './contract.ts';
 import { chainIdOf, hexOf } from './digest.ts';
-import { noSpace, syncDirectory } from './durable.ts';
+import { noSpace } from './durable.ts';
 import { readRecord } from './layer-record.ts';
-import type { LayerWorkers } from './layer-workers.ts';
+import type { LayerWorkers, UnpackResult } from './layer-workers.ts';
+import { Turns } from './tree.ts';
 
 /** Docker's own bound; together with the short links it keeps the options of an overlay mount below a page. */
 export const MAX_DEPTH = 128;
@@ -126,21 +127,24 @@ export class FileLayerStore implements LayerStore {
       const lowers = this.chain(parent);
       if (lowers.length >= MAX_DEPTH) throw new GantryError('invalid_parameter', 'max depth exceeded');
       await fs.promises.mkdir(tmp, { mode: 0o700 });
-      const { moved, ...result } = await this.#workers.unpack(
+      const link = this.#newLink();
+      const describe = (result: UnpackResult): StoredLayer => {
+        if (options.expectedDiffId !== undefined && result.diffId !== options.expectedDiffId) {
+          throw new GantryError(
+            'invalid_parameter',
+            `wrong diff id calculated on extraction: expected ${options.expectedDiffId}, got ${result.diffId}`,
+          );
+        }
+        return { chainId: chainIdOf(parent, result.diffId), parent, link, ...result };
+      };
+      const result = await this.#workers.unpack(
         tar,
         tmp,
         lowers.map((layer) => this.diffDirectory(layer.chainId)),
+        (unpacked) => JSON.stringify(describe(unpacked)),
         options,
       );
-      if (options.expectedDiffId !== undefined && result.diffId !== options.expectedDiffId) {
-        throw new GantryError(
-          'invalid_parameter',
-          `wrong diff id calculated on extraction: expected ${options.expectedDiffId}, got ${result.diffId}`,
-        );
-      }
-      const chainId = chainIdOf(parent, result.diffId);
-      const layer: StoredLayer = { chainId, parent, ...result, link: this.#newLink(), moved };
-      return await this.#place(layer, tmp);
+      return this.#place(describe(result), tmp);
     } catch (error) {
       tar.destroy();
       throw noSpace(error, 'failed to register layer');
@@ -149,14 +153,11 @@ export class FileLayerStore implements LayerStore {
     }
   }
 
-  async #place(layer: StoredLayer, tmp: string): Promise<Layer> {
-    const handle = await fs.promises.open(path.join(tmp, 'layer.json'), 'wx', 0o600);
-    try {
-      await handle.writeFile(JSON.stringify(layer));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+  /**
+   * Puts a layer that is whole and on disk in its place. The rename itself is journaled in order with what the caller writes next: its
+   * own record of the image, synced on the same file system, is not there without the layer.
+   */
+  #place(layer: StoredLayer, tmp: string): Layer {
     const known = this.#layers.get(layer.chainId);
     if (known !== undefined) return publicPart(known);
     // The parent may have been removed while its child was unpacked.
@@ -164,7 +165,6 @@ export class FileLayerStore implements LayerStore {
     fs.renameSync(tmp, this.#directory(layer.chainId));
     this.#makeLink(layer);
     this.#layers.set(layer.chainId, layer);
-    await syncDirectory(path.join(this.#root, 'layers'));
     return publicPart(layer);
   }
 
@@ -216,6 +216,7 @@ const READ_SIZE = 1 << 20;
 async function* assemble(layer: StoredLayer, directory: string): AsyncGenerator<Buffer> {
   const hash = createHash('sha256');
   const moved = new Map(layer.moved);
+  const turns = new Turns();
   let small: Buffer[] = [];
   let smallSize = 0;
   // Headers and small files come in pieces of a few hundred bytes; the reader is spared a turn for each.
@@ -239,6 +240,7 @@ async function* assemble(layer: StoredLayer, directory: string): AsyncGenerator<
     const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
     try {
       for (let done = 0; done < part.length; ) {
+        await turns.pause();
         const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, part.length - done));
         const count = fs.readSync(fd, buffer, 0, buffer.length, part.offset + done);
         if (count === 0) throw new GantryError('system', `layer ${layer.chainId} is damaged: a file is too short`);

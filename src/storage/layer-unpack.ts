@@ -43,6 +43,8 @@ export interface UnpackTarget {
 
 export class LayerUnpacker implements TarHandler {
   readonly #target: UnpackTarget;
+  /** The directory as a byte string. */
+  readonly #base: string;
   readonly #record: RecordWriter;
   readonly #kinds = new Map<string, Kind>([['', DIRECTORY]]);
   readonly #directoryTimes = new Map<string, [number, number]>();
@@ -63,6 +65,7 @@ export class LayerUnpacker implements TarHandler {
 
   constructor(target: UnpackTarget, record: RecordWriter) {
     this.#target = target;
+    this.#base = Buffer.from(target.diff).toString('latin1');
     this.#record = record;
   }
 
@@ -143,7 +146,7 @@ export class LayerUnpacker implements TarHandler {
   }
 
   #at(path: string): Buffer {
-    return Buffer.from(Buffer.from(this.#target.diff).toString('latin1') + (path === '' ? '' : `/${path}`), 'latin1');
+    return Buffer.from(path === '' ? this.#base : `${this.#base}/${path}`, 'latin1');
   }
 
   /** The directory that a list of names leads to, made where it is missing; symlinks are followed within the layer. */

@@ -1,6 +1,6 @@
 /**
  * Worker thread that unpacks layers, so that the daemon answers requests meanwhile. One layer at a time: `start`, then
- * `chunk`s, each answered by `ack` when it is worked off (this bounds what is in memory), then `end`.
+ * `chunk`s, each answered by `ack` when it is worked off (this bounds what is in memory), then `end`, answered by `done`, and `seal`.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -17,11 +17,14 @@ import { TarReader } from './tar/reader.ts';
 export type ToWorker =
   | { type: 'start'; directory: string; lowers: string[] }
   | { type: 'chunk'; bytes: Uint8Array }
-  | { type: 'end' };
+  | { type: 'end' }
+  /** After `done`: writes `layer.json` and brings everything to disk. */
+  | { type: 'seal'; directory: string; text: string };
 
 export type FromWorker =
   | { type: 'ack' }
   | { type: 'done'; diffId: string; size: number; tarSize: number; moved: [number, string][] }
+  | { type: 'sealed' }
   | { type: 'error'; message: string; name: string; code: string | undefined };
 
 class Job {
@@ -32,14 +35,12 @@ class Job {
   readonly #recordStream = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 1 } });
   readonly #recordFile: fs.WriteStream;
   readonly #recordDone: Promise<unknown>;
-  readonly #directory: string;
   #head: Buffer | null = Buffer.alloc(0);
   #decoder: Duplex | null = null;
   #decoded: Promise<unknown> | null = null;
   #failure: unknown = null;
 
   constructor(directory: string, lowers: string[]) {
-    this.#directory = directory;
     fs.mkdirSync(`${directory}/diff`, { mode: 0o755 });
     fs.chmodSync(`${directory}/diff`, 0o755);
     this.#recordFile = fs.createWriteStream(`${directory}/record`);
@@ -117,13 +118,6 @@ class Job {
     this.#record.end();
     await this.#recordDone;
     if (this.#failure !== null) throw this.#failure;
-    // One sync for all files: syncing each of 10,000 takes seconds.
-    const fd = fs.openSync(this.#directory, 'r');
-    try {
-      syncfs(fd);
-    } finally {
-      fs.closeSync(fd);
-    }
     return {
       type: 'done',
       diffId: `sha256:${this.#hash.digest('hex')}`,
@@ -142,6 +136,17 @@ class Job {
   }
 }
 
+/** One sync for all files: syncing each of 10,000 takes seconds. */
+function seal(directory: string, text: string): void {
+  fs.writeFileSync(`${directory}/layer.json`, text, { flag: 'wx', mode: 0o600 });
+  const fd = fs.openSync(directory, 'r');
+  try {
+    syncfs(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 const port = parentPort!;
 const post = (message: FromWorker): void => port.postMessage(message);
 let job: Job | null = null;
@@ -150,6 +155,10 @@ let turn = Promise.resolve();
 async function handle(message: ToWorker): Promise<void> {
   try {
     if (message.type === 'start') job = new Job(message.directory, message.lowers);
+    else if (message.type === 'seal') {
+      seal(message.directory, message.text);
+      post({ type: 'sealed' });
+    }
     // After a failure the rest of the input has no reader any more.
     else if (job === null) return;
     else if (message.type === 'chunk') {

@@ -30,13 +30,15 @@ export class LayerWorkers {
   }
 
   /**
-   * Unpacks `tar` into `directory` (made by the caller, removed by the caller behind an error). Throws what the worker met: see
-   * `unpackError`; AbortError when the signal fires.
+   * Unpacks `tar` into `directory` (made by the caller, removed by the caller behind an error), writes what `describe` makes of the
+   * result as `layer.json`, and brings all of it to disk. Throws what the worker met: see `unpackError`; what `describe` throws;
+   * AbortError when the signal fires.
    */
   async unpack(
     tar: Readable,
     directory: string,
     lowers: string[],
+    describe: (result: UnpackResult) => string,
     options: { signal?: AbortSignal | undefined; onProgress?: ((bytes: number) => void) | undefined } = {},
   ): Promise<UnpackResult> {
     if (this.#busy >= MAX_WORKERS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -46,7 +48,7 @@ export class LayerWorkers {
     try {
       options.signal?.throwIfAborted();
       worker = this.#take();
-      const result = await feed(worker, tar, directory, lowers, options);
+      const result = await feed(worker, tar, directory, lowers, describe, options);
       healthy = true;
       return result;
     } catch (error) {
@@ -92,10 +94,12 @@ function feed(
   tar: Readable,
   directory: string,
   lowers: string[],
+  describe: (result: UnpackResult) => string,
   options: { signal?: AbortSignal | undefined; onProgress?: ((bytes: number) => void) | undefined },
 ): Promise<UnpackResult> {
   const { promise, resolve, reject } = Promise.withResolvers<UnpackResult>();
   const sent: number[] = [];
+  let result: UnpackResult | null = null;
   let underway = 0;
   let total = 0;
   const post = (message: ToWorker, transfer: ArrayBuffer[] = []): void => worker.postMessage(message, transfer);
@@ -107,8 +111,15 @@ function feed(
       options.onProgress?.(total);
       if (underway < WINDOW && tar.isPaused()) tar.resume();
     } else if (message.type === 'done') {
-      const { type: _, ...result } = message;
-      resolve(result);
+      const { type: _, ...done } = message;
+      result = done;
+      try {
+        post({ type: 'seal', directory, text: describe(done) });
+      } catch (error) {
+        reject(error);
+      }
+    } else if (message.type === 'sealed') {
+      resolve(result!);
     } else {
       reject(Object.assign(new Error(message.message), { name: message.name, code: message.code }));
     }

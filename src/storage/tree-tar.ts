@@ -5,7 +5,7 @@ import { getXattr, listXattrs } from '../linux/xattr.ts';
 import { isOpaque, isWhiteout } from './overlay.ts';
 import { newEntry, type TarEntry, type TarEntryType } from './tar/entry.ts';
 import { END_OF_ARCHIVE, encodeEntry, paddingFor } from './tar/writer.ts';
-import { type TreeEntry, walkTree } from './tree.ts';
+import { type TreeEntry, Turns, walkTree } from './tree.ts';
 
 const READ_SIZE = 1 << 20;
 
@@ -55,12 +55,18 @@ function typeOf(stat: fs.BigIntStats): TarEntryType | null {
 
 /** Collects small pieces so that the reader of the stream gets few large ones. */
 export class TarOutput {
+  readonly #turns = new Turns();
   #parts: Buffer[] = [];
   #size = 0;
 
   add(bytes: Buffer): void {
     this.#parts.push(bytes);
     this.#size += bytes.length;
+  }
+
+  /** Lets the daemon do something else now and then: files are read synchronously. */
+  pause(): Promise<void> {
+    return this.#turns.pause();
   }
 
   get full(): boolean {
@@ -120,6 +126,7 @@ export async function* memberOf(output: TarOutput, entry: TarEntry, at: Buffer):
     entry.size = Number(fs.fstatSync(fd, { bigint: true }).size);
     output.add(encodeEntry(entry));
     for (let done = 0; done < entry.size; ) {
+      await output.pause();
       const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, entry.size - done));
       const count = fs.readSync(fd, buffer, 0, buffer.length, done);
       if (count === 0) buffer.fill(0);
@@ -151,6 +158,7 @@ export async function* membersOf(
 ): AsyncGenerator<Buffer> {
   const rename = options.rename ?? ((path: string) => path);
   for (const item of walkTree(root, (entry) => rename(entry.path) !== null)) {
+    await output.pause();
     const name = rename(item.path);
     if (name === null) continue;
     if (options.whiteouts === true && isWhiteout(item.stat)) {

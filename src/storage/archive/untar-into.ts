@@ -18,6 +18,7 @@ import { decompressed } from '../decompress.ts';
 import { cleanName } from '../layer-unpack.ts';
 import { type TarEntry, TarError, toText } from '../tar/entry.ts';
 import { type TarHandler, TarReader } from '../tar/reader.ts';
+import { Turns } from '../tree.ts';
 import { absolutePath, type ContainerFiles, ContainerRoot, inDirectory } from './root.ts';
 
 export interface UntarOptions {
@@ -56,7 +57,11 @@ export async function untarInto(
   const unpacker = new ContainerUnpacker(root, directory === '/' ? '' : directory, options);
   try {
     const reader = new TarReader(unpacker);
-    for await (const chunk of decompressed(tar)) reader.write(chunk as Buffer);
+    const turns = new Turns();
+    for await (const chunk of decompressed(tar)) {
+      reader.write(chunk as Buffer);
+      await turns.pause();
+    }
     reader.end();
     unpacker.finish();
   } catch (error) {
