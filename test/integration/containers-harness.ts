@@ -53,8 +53,6 @@ export interface TestEngine {
   images: Images;
   socket: string;
   events: EventMessage[];
-  /** Ends this engine as a killed daemon would: nothing is told, containers run on. Returns a new one on the same roots. */
-  crash(): Promise<TestEngine>;
   /** Removes all containers and everything on the host. */
   destroy(): Promise<void>;
 }
@@ -63,12 +61,11 @@ export interface TestEngine {
 export async function startEngine(): Promise<TestEngine> {
   const root = mkdtempSync(join(tmpdir(), 'gc-'));
   const bridgeName = `gt${randomBytes(3).toString('hex')}`;
-  const engine = await open(root, bridgeName);
-  await importBusybox(engine.images, root);
-  return engine;
+  return openEngine(root, bridgeName);
 }
 
-async function open(root: string, bridgeName: string): Promise<TestEngine> {
+/** The same on given roots, which may hold what an earlier engine left. */
+export async function openEngine(root: string, bridgeName: string): Promise<TestEngine> {
   const dataRoot = join(root, 'data');
   const execRoot = join(root, 'exec');
   for (const path of [dataRoot, execRoot]) mkdirSync(path, { recursive: true });
@@ -107,6 +104,7 @@ async function open(root: string, bridgeName: string): Promise<TestEngine> {
     cgroups: new CgroupControl(cgroups),
   });
   await containers.restore();
+  if (images.all().length === 0) await importBusybox(images, root);
   const server = new ApiServer({
     routes: [...containerRoutes(containers), ...execRoutes(containers)],
     log,
@@ -127,11 +125,6 @@ async function open(root: string, bridgeName: string): Promise<TestEngine> {
     images,
     socket,
     events: seen,
-    async crash() {
-      await close();
-      store.close();
-      return open(root, bridgeName);
-    },
     async destroy() {
       for (const container of containers.all()) {
         await containers.remove(container, { force: true, volumes: true, link: false });
@@ -152,7 +145,8 @@ function testSettings(dataRoot: string, execRoot: string, bridgeName: string): E
   const runtimes = new Map(
     ['crun', 'runc'].map((name) => [name, { name, path: execFileSync('which', [name]).toString().trim(), args: [] }]),
   );
-  const octet = 100 + Math.floor(Math.random() * 100);
+  // The same each time for the same bridge: running containers keep their addresses.
+  const octet = Number.parseInt(bridgeName.slice(-2), 16);
   return {
     dataRoot,
     execRoot,

@@ -289,39 +289,6 @@ describe('containers', { skip: UNABLE ?? false }, () => {
     await api.ok('DELETE', `/containers/${two}?force=1`);
   });
 
-  test('a killed daemon: containers run on, exits and policies are caught up with', async () => {
-    const steady = await api.run(['sh', '-c', 'while :; do echo tick; sleep 0.1; done'], {}, 'steady');
-    const ending = await api.run(['sh', '-c', 'sleep 0.3; exit 9'], {}, 'ending');
-    const again = await api.run(
-      ['sh', '-c', 'sleep 0.3; exit 1'],
-      { HostConfig: { RestartPolicy: { Name: 'always' } } },
-      'again',
-    );
-    const gone = await api.run(['sleep', '0.3'], { HostConfig: { AutoRemove: true } }, 'gone');
-    const { Pid, StartedAt } = (await inspect(steady)).State;
-    // A record without its layer and a layer without its record, as a crash half-way leaves them.
-    await engine.context.storage.writable.create('f'.repeat(64), null);
-    const crashing = engine;
-    await sleep(50);
-    engine = await (async () => {
-      await sleep(0);
-      return crashing.crash();
-    })();
-    await sleep(500);
-    api = new Api(engine.socket);
-    const view = await inspect('steady');
-    assert.deepEqual([view.State.Pid, view.State.StartedAt], [Pid, StartedAt]);
-    assert.equal((await api.exec(steady, ['echo', 'here'])).output, 'here\n');
-    assert.equal((await inspect(ending)).State.ExitCode, 9);
-    assert.equal(existsSync(join(engine.root, 'data/rw', 'f'.repeat(64))), false);
-    await eventually(async () => (await inspect(again)).RestartCount > 0, 'the policy goes on');
-    await eventually(async () => (await api.call('GET', `/containers/${gone}/json`)).status === 404, '--rm goes on');
-    const stream = await api.hijack(`/containers/${steady}/attach?stream=1&stdout=1`);
-    await stream.until('tick');
-    stream.socket.destroy();
-    for (const id of [steady, ending, again]) await api.ok('DELETE', `/containers/${id}?force=1`);
-  });
-
   test('forty starts at once all run', async () => {
     const ids = await Promise.all(
       Array.from({ length: 40 }, () => api.run(['true'], { HostConfig: { NetworkMode: 'none' } })),
