@@ -198,7 +198,8 @@ static void finish(struct shim *s) {
   char text[128];
   for (int i = 0; i < 2; i++) close_fd(&s->out_fd[i]);
   stdin_drop(s);
-  oom_check(s);
+  /* v1's eventfd fires before the kill and is told of by now; v2's POLLPRI may come after the exit. */
+  if (oom_check(s) && s->oom_event_fd < 0) control_send(s, 'O', "", 0);
   close_fd(&s->oom_event_fd);
   close_fd(&s->oom_fd);
   if (s->log != NULL) log_finish(s->log);
