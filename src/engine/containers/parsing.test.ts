@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseSignal, stopsForGood } from './signals.ts';
+import { commandText } from './summary.ts';
+import { parseTime, rfc3339 } from './timestamp.ts';
+import { parsePs } from './top.ts';
+
+test('signals by number and name', () => {
+  for (const [text, number] of [
+    ['9', 9],
+    ['KILL', 9],
+    ['SIGTERM', 15],
+    ['sigusr1', 10],
+    ['RTMIN', 34],
+    ['SIGRTMIN+3', 37],
+    ['RTMAX-1', 63],
+    ['64', 64],
+  ] as const) {
+    assert.equal(parseSignal(text), number, text);
+  }
+  for (const wrong of ['0', '65', '-1', 'NOPE', '', 'RTMIN+40', 'RTMAX+1']) {
+    assert.throws(() => parseSignal(wrong), { code: 'invalid_parameter', message: `invalid signal: ${wrong}` }, wrong);
+  }
+  assert.equal(stopsForGood(1, 15), false);
+  assert.equal(stopsForGood(1, 1), true);
+  assert.equal(stopsForGood(9, 15), true);
+});
+
+test('times of filters', () => {
+  const now = Date.parse('2026-01-02T03:04:05Z');
+  assert.equal(parseTime('1h30m', now), now - 5_400_000);
+  assert.equal(parseTime('1.5', now), 1500);
+  assert.equal(parseTime('2026-01-02T03:04:05Z', now), now);
+  assert.throws(() => parseTime('yesterday', now), { code: 'invalid_parameter' });
+  assert.equal(rfc3339(1_700_000_000_120_000_000n), '2023-11-14T22:13:20.12Z');
+  assert.equal(rfc3339(1_700_000_000_000_000_000n), '2023-11-14T22:13:20Z');
+});
+
+test('ps: our rows, with the command as one field, and the threads of our processes', () => {
+  const output =
+    'UID   PID CMD\nroot    1 init of others\nroot   42 sleep 1 2\n -      - thread one\nroot   43 x\n -      - thread two\n';
+  assert.deepEqual(parsePs(output, new Set([42])), {
+    Titles: ['UID', 'PID', 'CMD'],
+    Processes: [
+      ['root', '42', 'sleep 1 2'],
+      ['-', '-', 'thread one'],
+    ],
+  });
+  assert.throws(() => parsePs('CMD\nx\n', new Set([1])), { message: "Couldn't find PID field in ps output" });
+});
+
+test('the command of the list', () => {
+  assert.equal(commandText('sh', []), 'sh');
+  assert.equal(commandText('sh', ['-c', 'echo a b']), "sh -c 'echo a b'");
+});
