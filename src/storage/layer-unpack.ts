@@ -13,7 +13,7 @@ import { type TarEntry, TarError, toText } from './tar/entry.ts';
 import type { TarHandler } from './tar/reader.ts';
 
 /** Members of one layer. The largest real layers hold some 500,000; each costs about 200 bytes of memory while unpacking. */
-export const MAX_ENTRIES = 4_000_000;
+export const MAX_ENTRIES = 2_000_000;
 /** Device nodes of one layer. A full /dev has a few hundred; each takes an inode of the host and nothing of the archive's size. */
 export const MAX_DEVICES = 10_000;
 /** Directories that a later member replaces by something else: each costs a walk over all names. Real layers have none. */

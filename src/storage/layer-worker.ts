@@ -27,6 +27,9 @@ export type FromWorker =
   | { type: 'sealed' }
   | { type: 'error'; message: string; name: string; code: string | undefined };
 
+/** Decompressed pieces of 1 MB in memory at a time. */
+const MAX_QUEUE = 4;
+
 class Job {
   readonly #hash = createHash('sha256');
   readonly #unpacker: LayerUnpacker;
@@ -38,6 +41,8 @@ class Job {
   #head: Buffer | null = Buffer.alloc(0);
   #decoder: Duplex | null = null;
   #decoded: Promise<unknown> | null = null;
+  /** Decompressed pieces that wait to be unpacked. */
+  readonly #queue: Buffer[] = [];
   #failure: unknown = null;
 
   constructor(directory: string, lowers: string[]) {
@@ -71,12 +76,25 @@ class Job {
     }
   }
 
+  #next(): void {
+    const bytes = this.#queue.shift();
+    if (bytes === undefined) return;
+    this.#take(bytes);
+    if (this.#queue.length > 0) setImmediate(() => this.#next());
+    else this.#decoder?.resume();
+  }
+
   #startDecoder(head: Buffer): void {
     const compression = detectCompression(head);
     if (compression === 'none') return;
     const decoder = decompressor(compression);
     this.#decoder = decoder;
-    decoder.on('data', (bytes: Buffer) => this.#take(bytes));
+    // Not at once: when this handler returns, zlib's thread goes on with the next piece, and both work at the same time.
+    decoder.on('data', (bytes: Buffer) => {
+      this.#queue.push(bytes);
+      if (this.#queue.length === 1) setImmediate(() => this.#next());
+      if (this.#queue.length >= MAX_QUEUE) decoder.pause();
+    });
     decoder.on('error', (error) => this.#fail(error));
     this.#decoded = once(decoder, 'close');
     this.#decoded.catch(() => {});
@@ -111,6 +129,7 @@ class Job {
     if (this.#decoder !== null) {
       this.#decoder.end();
       await this.#decoded;
+      for (const bytes of this.#queue.splice(0)) this.#take(bytes);
     }
     if (this.#failure !== null) throw this.#failure;
     this.#reader.end();

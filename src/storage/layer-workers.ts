@@ -14,6 +14,9 @@ const WINDOW = 4 << 20;
 /** Unpacking is bound by the processor: more than this only take each other's turns (and the daemon's). */
 const MAX_WORKERS = Math.max(1, Math.min(4, os.availableParallelism()));
 
+/** Enough for the names of the largest layer allowed; a worker that needs more ends, and not the daemon. */
+const HEAP_MB = 1024;
+
 /** The worker's own file beside this one: as source, or where the bundler puts it. */
 export function layerWorkerUrl(): URL {
   return new URL(import.meta.url.endsWith('.ts') ? './layer-worker.ts' : './layer-worker.js', import.meta.url);
@@ -68,7 +71,12 @@ export class LayerWorkers {
 
   #take(): Worker {
     const parked = this.#idle.pop();
-    if (parked === undefined) return new Worker(this.#url, { name: 'layer-worker', execArgv: [] });
+    if (parked === undefined)
+      return new Worker(this.#url, {
+        name: 'layer-worker',
+        execArgv: [],
+        resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+      });
     clearTimeout(parked.timer);
     parked.worker.ref();
     return parked.worker;
@@ -162,6 +170,7 @@ export function unpackError(error: unknown): unknown {
   }
   const ofArchive =
     name === 'TarError' ||
+    code === 'ERR_WORKER_OUT_OF_MEMORY' ||
     (code !== undefined && /^(Z_|ERR_ZSTD|ZSTD_|ERR_BUFFER_TOO_LARGE)/.test(code)) ||
     (code !== undefined && /^E[A-Z0-9]+$/.test(code) && !HOST_ERRORS.has(code) && name === 'SystemCallError') ||
     code === 'ENAMETOOLONG' ||
