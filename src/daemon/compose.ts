@@ -1,19 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { Containers } from '../engine/containers/containers.ts';
 import type { EngineContext } from '../engine/context.ts';
 import { EventBus } from '../engine/events.ts';
 import { Images } from '../engine/images/images.ts';
+import { LogDrivers } from '../engine/logs/log-drivers.ts';
 import { StateStore } from '../engine/state-store.ts';
+import { LocalContainerVolumes } from '../engine/volumes/container-volumes.ts';
 import { Volumes } from '../engine/volumes/volumes.ts';
 import { detectCgroups } from '../linux/cgroup.ts';
 import { BridgeNetworks } from '../network/bridge-networks.ts';
+import { CgroupControl } from '../runtime/cgroup-control.ts';
 import { ShimMonitors } from '../runtime/monitors.ts';
 import { OciRuntimeProgram } from '../runtime/oci-runtime.ts';
+import { readHostFacts } from '../runtime/spec/host-facts.ts';
 import { openStorage } from '../storage/storage.ts';
 import type { DaemonConfig } from './config/daemon-config.ts';
 import type { Route } from './contract.ts';
 import { engineSettings } from './engine-settings.ts';
 import type { DaemonLog } from './logger.ts';
+import { containerRoutes } from './routes/containers.ts';
+import { execRoutes } from './routes/exec.ts';
 import { volumeRoutes } from './routes/volumes.ts';
 
 export interface Engine {
@@ -29,6 +36,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   const settings = engineSettings(config, engineId(store));
   const { dataRoot, execRoot, dns, dnsSearch, dnsOptions } = settings;
   const events = new EventBus();
+  const cgroups = detectCgroups();
   const storage = openStorage(dataRoot);
   const networks = new BridgeNetworks(settings.bridge, {
     execRoot,
@@ -42,19 +50,38 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
     events,
     storage,
     networks,
-    monitors: new ShimMonitors({ shim: settings.shimPath, cgroups: detectCgroups() }),
+    monitors: new ShimMonitors({ shim: settings.shimPath, cgroups }),
     runtimes: new Map([...settings.runtimes].map(([name, binary]) => [name, new OciRuntimeProgram(binary)])),
     log,
   };
+  const hostFacts = readHostFacts();
   const volumes = new Volumes({ dataRoot, store, events });
-  const images = new Images(context, { containers: () => [] });
-  void images;
-  await storage.recover(new Set());
-  await networks.init([]);
+  const images = new Images(context, { containers: () => containers.records() });
+  const containers = new Containers(context, {
+    images,
+    volumes: new LocalContainerVolumes({ volumes, storage, events, execRoot, kernel: hostFacts.kernel }),
+    logDrivers: new LogDrivers(settings),
+    hostFacts,
+    cgroups: new CgroupControl(cgroups),
+  });
+  volumes.recover(
+    containers.records().map(({ id, mounts }) => ({
+      id,
+      volumes: mounts.flatMap((mount) => (mount.Type === 'volume' && mount.Name !== undefined ? [mount.Name] : [])),
+    })),
+  );
+  // Storage and networks as well: which of them live depends on the containers that do.
+  await containers.restore();
   return {
     context,
-    routes: [...volumeRoutes(volumes)],
+    routes: [
+      ...containerRoutes(containers),
+
+      ...execRoutes(containers),
+      ...volumeRoutes(volumes),
+    ],
     async close() {
+      await containers.shutdown({ stopContainers: settings.stopContainersOnShutdown });
       await networks.close({ keepLive: true });
       store.close();
     },

@@ -38,7 +38,8 @@ export class BareTakeover {
   take(): { socket: Socket; head: Buffer } {
     this.#detach();
     this.#socket.off('data', this.#keep);
-    this.#socket.pause();
+    // As a fresh stream: paused by nobody, so that the first listener makes it flow (node:http does the same for upgrades).
+    (this.#socket as Socket & { readableFlowing: boolean | null }).readableFlowing = null;
     const head = Buffer.concat(this.#early);
     this.#early = [];
     return { socket: this.#socket, head };

@@ -1,0 +1,362 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Type } from 'typebox';
+import { WebSocket } from 'ws';
+import { GantryError } from '../../api/errors.ts';
+import type { ApiRequest, Route } from '../contract.ts';
+import { ApiServer } from './server.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'api-server-'));
+const path = join(directory, 'sock');
+const logged: string[] = [];
+const log = { debug() {}, info() {}, warn() {}, error: (message: string) => void logged.push(message) };
+let aborted = 0;
+let emit: (() => void) | null = null;
+
+/** Answers with what it was sent, line by line, and says when stdin has ended. */
+const echo: Route['handler'] = async (request: ApiRequest<never>, reply) => {
+  await sleep(20);
+  const stream = reply.hijack('application/vnd.docker.raw-stream');
+  stream.write(`body=${JSON.stringify(request.body ?? null)};`);
+  stream.on('data', (chunk) => stream.write(`[${chunk}]`));
+  stream.on('end', () => stream.end('eof'));
+};
+
+const routes: Route[] = [
+  {
+    method: 'GET',
+    path: '/_ping',
+    operationId: 'SystemPing',
+    async handler(_, reply) {
+      reply.json(200, 'OK');
+    },
+  },
+  {
+    method: 'HEAD',
+    path: '/_ping',
+    operationId: 'SystemPingHead',
+    async handler(_, reply) {
+      reply.empty(200, { 'X-Seen': '1' });
+    },
+  },
+  { method: 'POST', path: '/containers/:id/attach', operationId: 'ContainerAttach', handler: echo },
+  {
+    method: 'POST',
+    path: '/exec/:id/start',
+    operationId: 'ExecStart',
+    body: Type.Object({ Tty: Type.Optional(Type.Boolean()) }),
+    bodyOptional: true,
+    handler: echo,
+  },
+  {
+    method: 'POST',
+    path: '/exec/:id/fail',
+    operationId: 'Fail',
+    async handler() {
+      throw new GantryError('conflict', 'no');
+    },
+  },
+  {
+    method: 'GET',
+    path: '/containers/:id/attach/ws',
+    operationId: 'ContainerAttachWebsocket',
+    async handler(_, reply) {
+      const stream = await reply.webSocket();
+      stream.on('data', (chunk) => stream.write(`<${chunk}>`));
+    },
+  },
+  {
+    method: 'GET',
+    path: '/events',
+    operationId: 'SystemEvents',
+    async handler(request, reply) {
+      const stream = reply.stream(200, { 'Content-Type': 'application/json' });
+      emit = () => stream.write('{}\n');
+      await new Promise<void>((resolve) => request.signal.addEventListener('abort', () => resolve()));
+      aborted++;
+      stream.end();
+    },
+  },
+  {
+    method: 'GET',
+    path: '/broken',
+    operationId: 'Broken',
+    async handler() {
+      throw new TypeError('a bug');
+    },
+  },
+  {
+    method: 'GET',
+    path: '/half',
+    operationId: 'Half',
+    async handler(_, reply) {
+      reply.stream(200, {}).write('part');
+      throw new Error('later');
+    },
+  },
+  {
+    method: 'POST',
+    path: '/upload',
+    operationId: 'Upload',
+    async handler(request, reply) {
+      let size = 0;
+      for await (const chunk of request.input) size += chunk.length;
+      reply.json(200, size);
+    },
+  },
+];
+
+const api = new ApiServer({ routes, log, version: '1.2.3' });
+before(async () => {
+  const server = api.createServer(null);
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+});
+after(async () => {
+  await api.close(100);
+  rmSync(directory, { recursive: true });
+});
+
+interface Got {
+  status: number;
+  headers: http.IncomingHttpHeaders;
+  text: string;
+}
+
+function request(
+  method: string,
+  url: string,
+  options: { headers?: Record<string, string>; body?: string; agent?: http.Agent } = {},
+): Promise<Got> {
+  return new Promise((resolve, reject) => {
+    const sent = http.request(
+      { socketPath: path, method, path: url, headers: options.headers ?? {}, agent: options.agent ?? false },
+      (response) => {
+        let text = '';
+        response.on('data', (chunk) => {
+          text += chunk;
+        });
+        response.on('error', reject);
+        response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, text }));
+      },
+    );
+    sent.on('error', reject);
+    sent.end(options.body);
+  });
+}
+
+/** Writes the pieces one after another, then ends the sending side; returns all that came back. */
+function converse(pieces: string[], { gap = 50, end = true } = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ path, allowHalfOpen: true });
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    socket.on('end', () => {
+      socket.end();
+      resolve(text);
+    });
+    socket.on('error', reject);
+    void (async () => {
+      for (const piece of pieces) {
+        socket.write(piece);
+        await sleep(gap);
+      }
+      if (end) socket.end();
+    })();
+  });
+}
+
+describe('requests', () => {
+  test('carry the headers of the Engine API and answer with and without a version', async () => {
+    for (const url of ['/_ping', '/v1.24/_ping', '/v1.50/_ping?x=1']) {
+      const { status, headers, text } = await request('GET', url);
+      assert.equal(status, 200, url);
+      assert.equal(text, '"OK"\n');
+      assert.equal(headers['api-version'], '1.50');
+      assert.equal(headers.server, 'Gantry/1.2.3 (linux)');
+      assert.equal(headers.ostype, 'linux');
+    }
+  });
+
+  test('in a version outside of what is spoken are refused as Docker refuses them', async () => {
+    assert.deepEqual(JSON.parse((await request('GET', '/v1.99/_ping')).text), {
+      message: 'client version 1.99 is too new. Maximum supported API version is 1.50',
+    });
+    const old = await request('GET', '/v1.12/_ping');
+    assert.equal(old.status, 400);
+    assert.match(old.text, /client version 1\.12 is too old\. Minimum supported API version is 1\.24/);
+  });
+
+  test('to no route are answered in JSON', async () => {
+    const { status, text } = await request('GET', '/nowhere');
+    assert.equal(status, 404);
+    assert.deepEqual(JSON.parse(text), { message: 'page not found' });
+    assert.equal((await request('DELETE', '/_ping')).status, 404);
+  });
+
+  test('with HEAD get headers only', async () => {
+    const { status, headers, text } = await request('HEAD', '/_ping');
+    assert.deepEqual([status, headers['x-seen'], text], [200, '1', '']);
+  });
+
+  test('that meet a bug get a 500 and the daemon lives', async () => {
+    const { status, text } = await request('GET', '/broken');
+    assert.deepEqual([status, JSON.parse(text)], [500, { message: 'a bug' }]);
+    assert.ok(logged.some((line) => line.includes('a bug')));
+    assert.equal((await request('GET', '/_ping')).status, 200);
+  });
+
+  test('whose stream fails midway see the connection cut, not an end', async () => {
+    await assert.rejects(request('GET', '/half'), /aborted|ECONNRESET|socket hang up/);
+  });
+
+  test('keep their connection, after errors with an unread body too', async () => {
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const first = await request('POST', '/exec/x/fail', { agent, body: 'x'.repeat(1_000_000) });
+    assert.deepEqual([first.status, JSON.parse(first.text)], [409, { message: 'no' }]);
+    assert.equal((await request('GET', '/_ping', { agent })).status, 200);
+    agent.destroy();
+  });
+
+  test('that close their sending side still get the answer', async () => {
+    assert.match(await converse(['GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n']), /"OK"/);
+  });
+
+  test('with an Upgrade header that means nothing here are answered as usual', async () => {
+    const { status } = await request('GET', '/_ping', {
+      headers: { Connection: 'Upgrade, HTTP2-Settings', Upgrade: 'h2c' },
+    });
+    assert.equal(status, 200);
+  });
+
+  test('that are not HTTP get 400', async () => {
+    assert.match(await converse(['nonsense\r\n\r\n']), /^HTTP\/1\.1 400/);
+  });
+});
+
+describe('streams', () => {
+  test('begin at once and end when the client goes', async () => {
+    const before = aborted;
+    const got: string[] = [];
+    const sent = http.get({ socketPath: path, path: '/events', agent: false });
+    sent.on('error', () => {});
+    const response = await new Promise<http.IncomingMessage>((resolve) => sent.on('response', resolve));
+    response.on('error', () => {});
+    response.on('data', (chunk) => got.push(String(chunk)));
+    emit!();
+    await sleep(50);
+    assert.deepEqual(got, ['{}\n']);
+    sent.destroy();
+    await sleep(50);
+    assert.equal(aborted, before + 1);
+  });
+
+  test('end when the client closes its sending side', async () => {
+    const before = aborted;
+    await converse(['GET /events HTTP/1.1\r\nHost: d\r\n\r\n']);
+    assert.equal(aborted, before + 1);
+  });
+});
+
+describe('taken-over connections', () => {
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: tcp\r\n';
+
+  test('by upgrade: 101, both ways, half-closed stdin does not end the output', async () => {
+    const text = await converse([
+      `POST /v1.43/containers/c/attach HTTP/1.1\r\nHost: d\r\n${upgrade}Content-Length: 0\r\n\r\n`,
+      'hello',
+    ]);
+    assert.match(text, /^HTTP\/1\.1 101 UPGRADED\r\n/);
+    assert.match(text, /\r\nContent-Type: application\/vnd\.docker\.raw-stream\r\n/);
+    assert.match(text, /\r\nUpgrade: tcp\r\n/);
+    assert.match(text, /\r\n\r\nbody=null;\[hello\]eof$/);
+  });
+
+  test('by upgrade with a JSON body, and stdin right behind it', async () => {
+    const text = await converse([
+      `POST /exec/e/start HTTP/1.1\r\nHost: d\r\n${upgrade}Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{"Tty":true}early`,
+      'late',
+    ]);
+    assert.match(text, /^HTTP\/1\.1 101/);
+    assert.match(text, /\r\n\r\nbody={"Tty":true};\[early\]\[late\]eof$/);
+  });
+
+  test('by upgrade with a chunked body', async () => {
+    const text = await converse([
+      `POST /exec/e/start HTTP/1.1\r\nHost: d\r\n${upgrade}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      'c\r\n{"tty":true}\r\n',
+      '0\r\n\r\n',
+      'late',
+    ]);
+    assert.match(text, /\r\n\r\nbody={"Tty":true};\[late\]eof$/);
+  });
+
+  test('in the bare form: 200 and the raw stream', async () => {
+    const text = await converse([
+      'POST /containers/c/attach HTTP/1.1\r\nHost: d\r\n\r\n',
+      'hello',
+      'GET / HTTP/1.1\r\n\r\n',
+    ]);
+    assert.match(text, /^HTTP\/1\.1 200 OK\r\nContent-Type: application\/vnd\.docker\.raw-stream\r\n/);
+    assert.doesNotMatch(text, /Content-Length|Transfer-Encoding/);
+    assert.match(text, /\r\n\r\nbody=null;\[hello\]\[GET \/ HTTP\/1\.1\r\n\r\n\]eof$/);
+  });
+
+  test('in the bare form with a body, and stdin that comes before the answer', async () => {
+    const head =
+      'POST /exec/e/start HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n';
+    assert.match(
+      await converse([`${head}{"Tty":true}`, 'early', 'late'], { gap: 5 }),
+      /body={"Tty":true};\[early(\]\[)?late\]eof$/,
+    );
+    assert.match(await converse([`${head}{"Tty":true}early`, 'late']), /body={"Tty":true};\[early\]\[late\]eof$/);
+  });
+
+  test('in the bare form on a connection that was used before', async () => {
+    const text = await converse([
+      'GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n',
+      'POST /containers/c/attach HTTP/1.1\r\nHost: d\r\n\r\n',
+      'hello',
+    ]);
+    assert.match(text, /"OK"[\s\S]*body=null;\[hello\]eof$/);
+  });
+
+  test('are not taken over when the operation fails', async () => {
+    const text = await converse(
+      [
+        `POST /exec/e/start HTTP/1.1\r\nHost: d\r\n${upgrade}Content-Type: application/json\r\nContent-Length: 11\r\n\r\n{"Tty":"x"}`,
+      ],
+      { end: false },
+    );
+    assert.match(text, /^HTTP\/1\.1 400 Bad Request\r\n/);
+    assert.match(text, /field Tty/);
+  });
+
+  test('by websocket', async () => {
+    const socket = new WebSocket(`ws+unix://${path}:/v1.43/containers/c/attach/ws?stream=1`);
+    await new Promise((resolve, reject) => {
+      socket.on('open', resolve);
+      socket.on('error', reject);
+    });
+    socket.send('hi');
+    const [data, binary] = await new Promise<[Buffer, boolean]>((resolve) =>
+      socket.on('message', (message, isBinary) => resolve([message as Buffer, isBinary])),
+    );
+    assert.equal(String(data), '<hi>');
+    assert.equal(binary, true);
+    socket.close();
+    assert.equal((await request('GET', '/containers/c/attach/ws')).status, 400);
+  });
+});
+
+test('large uploads arrive whole', async () => {
+  const { text } = await request('POST', '/upload', { body: 'x'.repeat(5_000_000) });
+  assert.equal(text, '5000000\n');
+});
