@@ -27,7 +27,8 @@ export function lockDataRoot(dataRoot: string): () => void {
     lockFile(fd);
   } catch (cause) {
     closeSync(fd);
-    if (errnoOf(cause) !== 'EAGAIN') throw cause;
+    // One number, two names.
+    if (!['EAGAIN', 'EWOULDBLOCK'].includes(errnoOf(cause) ?? '')) throw cause;
     throw new Error(`the data root ${dataRoot} is in use by another gantryd`, { cause });
   }
   return () => closeSync(fd);

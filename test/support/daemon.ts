@@ -106,6 +106,7 @@ class RunningDaemon implements TestDaemon {
       ...['--bridge', this.bridge, '--bip', `${this.subnet}.1/24`],
       ...(this.#options.flags ?? []),
     ];
+    const earlier = this.#log.length;
     const child = spawn(LAUNCHER, flags, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...this.#options.env },
@@ -120,7 +121,7 @@ class RunningDaemon implements TestDaemon {
         child.kill('SIGKILL');
         throw new Error(`gantryd did not start:\n${this.#log}`);
       }
-      if (this.#log.includes('Daemon has completed initialization')) return;
+      if (this.#log.includes('Daemon has completed initialization', earlier)) return;
       await sleep(5);
     }
   }

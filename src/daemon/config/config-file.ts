@@ -74,12 +74,31 @@ function parseJson(text: string): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    const message = messageOf(cause);
-    const at = /at position (\d+)(?! \(line)/.exec(message);
-    throw new Error(at === null ? message : `${message} (${lineAndColumn(text, Number(at[1]))})`, { cause });
+    throw new Error(`${messageOf(cause)} (${lineAndColumn(text, brokenAt(text))})`, { cause });
   }
   if (!isRecord(value)) throw new Error('a JSON object is expected');
   return value;
+}
+
+/** Index of the first character that no JSON text could have there; V8 tells it for some errors only. */
+function brokenAt(text: string): number {
+  const broken = (length: number) => {
+    try {
+      JSON.parse(text.slice(0, length));
+      return false;
+    } catch (error) {
+      const message = messageOf(error);
+      const at = /at position (\d+)/.exec(message);
+      return !/end of JSON|Unterminated/.test(message) && (at === null || Number(at[1]) < length);
+    }
+  };
+  let [sound, unsound] = [0, text.length];
+  while (sound + 1 < unsound) {
+    const middle = (sound + unsound) >> 1;
+    if (broken(middle)) unsound = middle;
+    else sound = middle;
+  }
+  return unsound - 1;
 }
 
 function lineAndColumn(text: string, position: number): string {
