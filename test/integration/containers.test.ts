@@ -289,6 +289,102 @@ describe('containers', { skip: UNABLE ?? false }, () => {
     await api.ok('DELETE', `/containers/${two}?force=1`);
   });
 
+  test('attach with logs=1 replays what was, and goes on', async () => {
+    const id = await api.run(['sh', '-c', 'echo first; echo more >&2; sleep 0.4; echo last']);
+    await sleep(200);
+    const stream = await api.hijack(`/containers/${id}/attach?logs=1&stream=1&stdout=1&stderr=1`);
+    assert.equal(unframe(await stream.rest()), 'first\nmore\nlast\n');
+    const logs = await api.hijack(`/containers/${id}/attach?logs=1&stdout=1`);
+    assert.equal(unframe(await logs.rest()), 'first\nlast\n');
+  });
+
+  test('attach over a websocket: raw bytes both ways', async () => {
+    const id = await api.create(['sh', '-c', 'read line; echo got $line; echo err >&2'], {
+      OpenStdin: true,
+      StdinOnce: true,
+    });
+    const { WebSocket } = await import('ws');
+    const socket = new WebSocket(
+      `ws+unix://${engine.socket}:/v1.50/containers/${id}/attach/ws?stream=1&stdin=1&stdout=1&stderr=1`,
+    );
+    let text = '';
+    socket.on('message', (data) => {
+      text += data;
+    });
+    await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+    await api.ok('POST', `/containers/${id}/start`);
+    socket.send('line\n');
+    await new Promise((resolve) => socket.once('close', resolve));
+    assert.equal(text.includes('got line\n') && text.includes('err\n'), true, text);
+  });
+
+  test('a start that fails ends the clients that wait for it; a removal too', async () => {
+    const failing = await api.create(['nosuch']);
+    const one = await api.hijack(`/containers/${failing}/attach?stream=1&stdout=1`);
+    await api.call('POST', `/containers/${failing}/start`);
+    assert.equal((await one.rest()).length, 0);
+    const removed = await api.create(['true']);
+    const two = await api.hijack(`/containers/${removed}/attach?stream=1&stdout=1`);
+    const waiting = api.ok('POST', `/containers/${removed}/wait?condition=next-exit`);
+    await sleep(50);
+    await api.ok('DELETE', `/containers/${removed}`);
+    assert.equal((await two.rest()).length, 0);
+    assert.equal((await waiting).StatusCode, 0);
+  });
+
+  test('a client that goes early, or does not read, harms nobody', async () => {
+    const id = await api.run(['sh', '-c', 'yes | head -c 30000000; echo done >&2; sleep 100']);
+    const lazy = await api.hijack(`/containers/${id}/attach?stream=1&stdout=1`);
+    lazy.socket.pause();
+    const gone = await api.hijack(`/containers/${id}/attach?stream=1&stdout=1`);
+    gone.socket.destroy();
+    assert.deepEqual(await api.exec(id, ['echo', 'alive']), { output: 'alive\n', code: 0 });
+    lazy.socket.destroy();
+    await api.ok('DELETE', `/containers/${id}?force=1`);
+  });
+
+  test('volumes: shared, anonymous ones go with rm -v, named ones stay', async () => {
+    const one = await api.run(['sleep', '100'], {
+      Volumes: { '/anonymous': {} },
+      HostConfig: { Binds: ['kept:/kept'] },
+    });
+    await api.exec(one, ['sh', '-c', 'echo x > /kept/file; echo y > /anonymous/file']);
+    const two = await api.run(['cat', '/kept/file', '/anonymous/file'], { HostConfig: { VolumesFrom: [one] } });
+    assert.equal((await api.ok('POST', `/containers/${two}/wait`)).StatusCode, 0);
+    const { Mounts } = await inspect(one);
+    const names = Mounts.map((mount: { Name: string }) => mount.Name);
+    await api.ok('DELETE', `/containers/${two}?v=1`);
+    await api.ok('DELETE', `/containers/${one}?v=1&force=1`);
+    const left = names.filter((name: string) => existsSync(join(engine.root, 'data/volumes', name)));
+    assert.deepEqual(left, ['kept']);
+  });
+
+  test('namespaces of other containers', async () => {
+    const host = await api.run(['sleep', '100'], { HostConfig: { IpcMode: 'shareable' } }, 'nshost');
+    const joined = (HostConfig: object) =>
+      api.create(['sh', '-c', 'cat /proc/1/cmdline; ip addr; df /dev/shm'], { HostConfig });
+    const output = async (id: string) => {
+      const stream = await api.hijack(`/containers/${id}/attach?stream=1&stdout=1&stderr=1`);
+      await api.ok('POST', `/containers/${id}/start`);
+      return unframe(await stream.rest());
+    };
+    assert.match(await output(await joined({ PidMode: 'container:nshost' })), /^sleep/);
+    const address = (await inspect(host)).NetworkSettings.IPAddress;
+    assert.ok((await output(await joined({ NetworkMode: 'container:nshost' }))).includes(`${address}/`));
+    assert.match(await output(await joined({ IpcMode: 'container:nshost' })), /shm/);
+    await api.ok('POST', `/containers/${host}/kill`);
+    const late = await api.call('POST', `/containers/${await joined({ NetworkMode: 'container:nshost' })}/start`);
+    assert.equal(late.status, 409);
+    assert.match(late.body.message, /cannot join network of a non running container/);
+  });
+
+  test('out of memory: the flag and the event', async () => {
+    const id = await api.run(['tail', '/dev/zero'], { HostConfig: { Memory: 16 * 2 ** 20 } });
+    assert.equal((await api.ok('POST', `/containers/${id}/wait`)).StatusCode, 137);
+    assert.equal((await inspect(id)).State.OOMKilled, true);
+    assert.ok(actionsOf(id).includes('oom'));
+  });
+
   test('forty starts at once all run', async () => {
     const ids = await Promise.all(
       Array.from({ length: 40 }, () => api.run(['true'], { HostConfig: { NetworkMode: 'none' } })),

@@ -60,7 +60,10 @@ export class Containers {
       starting: (container) => this.#health.reset(container),
       started: (container) => this.#health.begin(container),
       paused: (container) => this.#health.stop(container),
-      exited: (container) => this.#health.stop(container),
+      exited: (container) => {
+        this.#health.stop(container);
+        this.execs.dropUnstarted(container);
+      },
       autoRemove: (container) => this.#remover.autoRemove(container),
     });
     const parts = { index, launcher, lifecycle: this.#lifecycle, health: this.#health, execs: this.execs };
@@ -205,6 +208,7 @@ export class Containers {
         .map((container) => container.id),
     );
     if (this.#deps.hostFacts.apparmor) await ensureAppArmorProfile(APPARMOR_PROFILE);
+    this.#deps.volumes.recover(this.records());
     await this.#restorer.reconcile();
     void this.#restorer.startByPolicy(wasRunning);
   }

@@ -15,6 +15,9 @@ import { nowNs, rfc3339 } from './timestamp.ts';
 /** Seconds between stop signal and SIGKILL when the container names none. */
 const DEFAULT_STOP_TIMEOUT = 10;
 
+/** What a life cycle needs of the launcher. */
+export type ProcessLauncher = Pick<Launcher, 'create' | 'release'>;
+
 export interface LifecycleHooks {
   /** A new run is about to begin: health begins anew. */
   starting(container: Container): void;
@@ -33,11 +36,11 @@ export class Lifecycle {
   /** The daemon goes down and takes the containers with it: no policy starts them again. */
   shuttingDown = false;
   readonly #context: EngineContext;
-  readonly #launcher: Launcher;
+  readonly #launcher: ProcessLauncher;
   readonly #cgroups: ContainerCgroups;
   readonly #hooks: LifecycleHooks;
 
-  constructor(context: EngineContext, launcher: Launcher, cgroups: ContainerCgroups, hooks: LifecycleHooks) {
+  constructor(context: EngineContext, launcher: ProcessLauncher, cgroups: ContainerCgroups, hooks: LifecycleHooks) {
     this.#context = context;
     this.#launcher = launcher;
     this.#cgroups = cgroups;

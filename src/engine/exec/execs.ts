@@ -190,6 +190,15 @@ export class Execs {
     };
   }
 
+  /** Execs that were created and never started end with their container's process. */
+  dropUnstarted(container: Container): void {
+    for (const id of container.execIds) {
+      if (this.#execs.get(id)?.status !== 'created') continue;
+      this.#execs.delete(id);
+      container.execIds.delete(id);
+    }
+  }
+
   /** Forgets all execs of a container that is removed. */
   forget(container: Container): void {
     for (const [id, exec] of this.#execs) if (exec.container === container) this.#execs.delete(id);

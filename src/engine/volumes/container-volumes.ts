@@ -32,6 +32,15 @@ export class LocalContainerVolumes implements ContainerVolumes {
     this.#kernel = options.kernel;
   }
 
+  recover(records: readonly ContainerRecord[]): void {
+    this.#volumes.recover(
+      records.map((record) => ({
+        id: record.id,
+        volumes: record.mounts.flatMap((point) => (point.Type === 'volume' ? [point.Name!] : [])),
+      })),
+    );
+  }
+
   /**
    * The container's writable layer exists: new volumes are filled from it, once, here; what happens to them later is
    * the user's affair.
