@@ -21,6 +21,7 @@ import { engineSettings } from './engine-settings.ts';
 import type { DaemonLog } from './logger.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { execRoutes } from './routes/exec.ts';
+import { pingRoutes } from './routes/ping.ts';
 import { volumeRoutes } from './routes/volumes.ts';
 
 export interface Engine {
@@ -75,6 +76,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   return {
     context,
     routes: [
+      ...pingRoutes(),
       ...containerRoutes(containers),
 
       ...execRoutes(containers),

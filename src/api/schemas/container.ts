@@ -2,7 +2,7 @@
 
 import { type Static, Type } from 'typebox';
 import { DriverData, HealthConfig } from './common.ts';
-import { Nullable } from './nullable.ts';
+import { Nullable, StringOrList } from './nullable.ts';
 import { OCIDescriptor } from './oci.ts';
 
 export const Address = Type.Object({
@@ -280,20 +280,20 @@ export const ContainerConfig = Type.Object({
   OpenStdin: Type.Optional(Type.Boolean()),
   StdinOnce: Type.Optional(Type.Boolean()),
   Env: Type.Optional(Type.Array(Type.String())),
-  Cmd: Type.Optional(Type.Array(Type.String())),
+  Cmd: Type.Optional(StringOrList),
   Healthcheck: Type.Optional(HealthConfig),
   ArgsEscaped: Type.Optional(Nullable(Type.Boolean())),
   Image: Type.Optional(Type.String()),
   Volumes: Type.Optional(Type.Record(Type.String(), Type.Record(Type.String(), Type.Any()))),
   WorkingDir: Type.Optional(Type.String()),
-  Entrypoint: Type.Optional(Type.Array(Type.String())),
+  Entrypoint: Type.Optional(StringOrList),
   NetworkDisabled: Type.Optional(Nullable(Type.Boolean())),
   MacAddress: Type.Optional(Nullable(Type.String())),
   OnBuild: Type.Optional(Nullable(Type.Array(Type.String()))),
   Labels: Type.Optional(Type.Record(Type.String(), Type.String())),
   StopSignal: Type.Optional(Nullable(Type.String())),
   StopTimeout: Type.Optional(Nullable(Type.Integer())),
-  Shell: Type.Optional(Nullable(Type.Array(Type.String()))),
+  Shell: Type.Optional(Nullable(StringOrList)),
 });
 export type ContainerConfig = Static<typeof ContainerConfig>;
 
