@@ -29,6 +29,8 @@ class FakeMonitor {
     this.closed = this.exited.then(() => {});
   }
 
+  onOom(): void {}
+
   async start(): Promise<void> {
     this.startedAt = BigInt(Date.now()) * 1_000_000n;
   }
@@ -43,6 +45,7 @@ function setUp(restart: 'no' | 'always' | 'on-failure') {
     events,
     log: silent,
     settings: { dataRoot: '/nonexistent', execRoot: '/nonexistent', cgroupParent: '' },
+    monitors: { readExit: () => null },
     store: { run() {}, relaxed: (write: () => void) => write() },
   } as unknown as EngineContext;
   const record = {
@@ -77,6 +80,7 @@ function setUp(restart: 'no' | 'always' | 'on-failure') {
         container.monitor = world.monitor as unknown as Monitor;
         return container.monitor;
       },
+      async forget() {},
       async release() {
         world.held = 0;
         container.monitor = null;

@@ -14,9 +14,11 @@ import { nowNs, rfc3339 } from './timestamp.ts';
 
 /** Seconds between stop signal and SIGKILL when the container names none. */
 const DEFAULT_STOP_TIMEOUT = 10;
+/** How long the kernel may take to end a killed process before the user is told. */
+const KILL_PATIENCE_MS = 10_000;
 
 /** What a life cycle needs of the launcher. */
-export type ProcessLauncher = Pick<Launcher, 'create' | 'release'>;
+export type ProcessLauncher = Pick<Launcher, 'create' | 'release' | 'forget'>;
 
 export interface LifecycleHooks {
   /** A new run is about to begin: health begins anew. */
@@ -89,8 +91,8 @@ export class Lifecycle {
     if (!(await endsWithin(container, timeout < 0 ? null : timeout * 1000)) && container.running) {
       this.#context.log.info('container did not stop in time, killing it', { container: container.id, timeout });
       this.#send(container, SIGKILL);
+      await killed(container);
     }
-    await exitOf(container);
     await container.settled;
     container.event('stop');
   }
@@ -126,7 +128,7 @@ export class Lifecycle {
       if (forGood) await this.#thaw(container);
     });
     if (signal === SIGKILL) {
-      await exitOf(container);
+      await killed(container);
       await container.settled;
     }
   }
@@ -138,7 +140,7 @@ export class Lifecycle {
       this.#markStopped(container);
       this.#send(container, SIGKILL);
       await this.#thaw(container);
-      await exitOf(container);
+      await killed(container);
     }
     await container.settled;
   }
@@ -192,7 +194,16 @@ export class Lifecycle {
   /** Follows a process that runs: its exit changes the state, whoever started it. */
   watch(container: Container, monitor: Monitor): void {
     container.monitor = monitor;
-    container.settled = monitor.exited.then((status) => this.exited(container, status, monitor.closed));
+    let told = false;
+    monitor.onOom(() => {
+      told = true;
+      container.event('oom');
+    });
+    container.settled = monitor.exited.then((status) => {
+      // The kill came while nobody watched.
+      if (status.oomKilled && !told) container.event('oom');
+      return this.exited(container, status, monitor.closed);
+    });
     // `settled` is awaited by those who care; a failure in between must not end the daemon.
     container.settled.catch((error: unknown) => {
       this.#context.log.error('handling the exit of a container', { container: container.id, error: messageOf(error) });
@@ -220,6 +231,8 @@ export class Lifecycle {
       });
     const ranForMs = this.#recordExit(container, status, again);
     await closed;
+    // A monitor that was killed leaves no exit file, and the runtime still knows the container.
+    if (this.#context.monitors.readExit(container.runDirectory) === null) await this.#launcher.forget(container);
     await this.#launcher.release(container);
     container.save(false);
     if (again) this.#scheduleRestart(container, ranForMs);
@@ -244,7 +257,6 @@ export class Lifecycle {
     this.#hooks.exited(container);
     // A later start-up finds the exit file when this write is lost with the power.
     container.save(false);
-    if (status.oomKilled) container.event('oom');
     container.event('die', {
       execDuration: String(Math.max(0, Math.floor(ranForMs / 1000))),
       exitCode: String(status.code),
@@ -352,8 +364,10 @@ export function stopSignalOf(container: Container): number {
   return own === undefined || own === null || own === '' ? SIGTERM : parseSignal(own);
 }
 
-async function exitOf(container: Container): Promise<void> {
-  await container.monitor?.exited;
+/** Waits for the end of a killed process. Throws system when it sits in the kernel and does not end. */
+async function killed(container: Container): Promise<void> {
+  if (await endsWithin(container, KILL_PATIENCE_MS)) return;
+  throw new GantryError('system', 'tried to kill container, but did not receive an exit event');
 }
 
 /** False when the container's process outlives `milliseconds`; null waits without end. */

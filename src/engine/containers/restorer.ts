@@ -92,11 +92,13 @@ export class Restorer {
       const { status, startedAt } = container.record.state;
       if (status !== 'exited' && status !== 'restarting') return false;
       if (startedAt.startsWith('0001')) return false;
-      return startsWithDaemon(
-        container.record.hostConfig.RestartPolicy,
-        container.record.stoppedByUser,
-        wasRunning.has(container.id),
-      );
+      const { hostConfig, stoppedByUser, restartCount, state } = container.record;
+      return startsWithDaemon(hostConfig.RestartPolicy, {
+        exitCode: state.exitCode,
+        stoppedByUser,
+        restartCount,
+        wasRunning: wasRunning.has(container.id),
+      });
     });
     await eachOf(wanted, STARTS_AT_ONCE, (container) => this.#parts.lifecycle.startByPolicy(container));
   }

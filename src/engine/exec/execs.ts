@@ -244,9 +244,15 @@ export class Execs {
     }
   }
 
-  #attached(exec: Exec, monitor: Monitor): Promise<Duplex> {
+  /** The streams of a created process; when there are none it is not started at all. */
+  async #attached(exec: Exec, monitor: Monitor): Promise<Duplex> {
     const { attachStdin, attachStdout, attachStderr } = exec.config;
-    return monitor.attach({ stdin: attachStdin, stdout: attachStdout, stderr: attachStderr });
+    try {
+      return await monitor.attach({ stdin: attachStdin, stdout: attachStdout, stderr: attachStderr });
+    } catch (error) {
+      await monitor.abandon();
+      throw this.#failed(exec, error);
+    }
   }
 
   /** Runs the command. What it returns settles when the exit is recorded; it is wrapped, as awaiting #run() must not await the exit. */

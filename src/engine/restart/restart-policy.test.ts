@@ -30,10 +30,12 @@ test('which exits are followed by a restart', () => {
 });
 
 test('what starts with the daemon', () => {
-  assert.equal(startsWithDaemon({ Name: 'always' }, true, false), true);
-  assert.equal(startsWithDaemon({ Name: 'unless-stopped' }, true, true), false);
-  assert.equal(startsWithDaemon({ Name: 'unless-stopped' }, false, false), true);
-  assert.equal(startsWithDaemon({ Name: 'on-failure' }, false, true), true);
-  assert.equal(startsWithDaemon({ Name: 'on-failure' }, false, false), false);
-  assert.equal(startsWithDaemon({ Name: 'no' }, false, true), false);
+  const facts = { exitCode: 1, stoppedByUser: false, restartCount: 0, wasRunning: true };
+  assert.equal(startsWithDaemon({ Name: 'always' }, { ...facts, stoppedByUser: true }), true);
+  assert.equal(startsWithDaemon({ Name: 'unless-stopped' }, { ...facts, stoppedByUser: true }), false);
+  assert.equal(startsWithDaemon({ Name: 'unless-stopped' }, { ...facts, wasRunning: false }), true);
+  assert.equal(startsWithDaemon({ Name: 'on-failure' }, facts), true);
+  assert.equal(startsWithDaemon({ Name: 'on-failure' }, { ...facts, exitCode: 0 }), false);
+  assert.equal(startsWithDaemon({ Name: 'on-failure' }, { ...facts, wasRunning: false }), false);
+  assert.equal(startsWithDaemon({ Name: 'no' }, facts), false);
 });

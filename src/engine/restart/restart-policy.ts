@@ -45,21 +45,20 @@ export function shouldRestart(policy: RestartPolicy | undefined, facts: ExitFact
 }
 
 /**
- * Whether a container that does not run is started with the daemon: `always` even if the user stopped it, the others when they
- * were running as the daemon (or the machine) went down.
+ * Whether a container that does not run is started with the daemon: `always` even if the user stopped it, `unless-stopped` if he did not, `on-failure`
+ * when it ran as the daemon (or the machine) went down and has failed since.
  */
 export function startsWithDaemon(
   policy: RestartPolicy | undefined,
-  stoppedByUser: boolean,
-  wasRunning: boolean,
+  facts: ExitFacts & { wasRunning: boolean },
 ): boolean {
   switch (policy?.Name) {
     case 'always':
       return true;
     case 'unless-stopped':
-      return !stoppedByUser;
+      return !facts.stoppedByUser;
     case 'on-failure':
-      return wasRunning && !stoppedByUser;
+      return facts.wasRunning && shouldRestart(policy, facts);
     default:
       return false;
   }
