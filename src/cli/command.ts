@@ -125,7 +125,7 @@ export interface Command<F extends FlagSpecs = FlagSpecs> {
   readonly complete?: Completion;
   /** Values offered for flags by name. */
   readonly completeFlags?: Readonly<Record<string, Completion>>;
-  run(ctx: Context<F>): Promise<number | undefined>;
+  run(ctx: Context<F>): Promise<number | undefined> | Promise<void>;
 }
 
 /** Gives `run` the types of the command's own flags. */

@@ -27,9 +27,151 @@ export const COMMON = ['run', 'exec', 'ps', 'pull', 'images', 'version', 'info']
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    names: ['container run', 'run'],
+    summary: 'Create and run a new container from an image',
+    load: () => import('./commands/run.ts'),
+  },
+  {
+    names: ['container create', 'create'],
+    summary: 'Create a new container',
+    load: () => import('./commands/create.ts'),
+  },
+  {
+    names: ['container exec', 'exec'],
+    summary: 'Execute a command in a running container',
+    load: () => import('./commands/exec.ts'),
+  },
+  {
+    names: ['container attach', 'attach'],
+    summary: 'Attach local standard input, output, and error streams to a running container',
+    load: () => import('./commands/attach.ts'),
+  },
+  {
+    names: ['container start', 'start'],
+    summary: 'Start one or more stopped containers',
+    load: () => import('./commands/start.ts'),
+  },
+  {
+    names: ['container stop', 'stop'],
+    summary: 'Stop one or more running containers',
+    load: async () => ({ command: (await import('./commands/stop.ts')).stop }),
+  },
+  {
+    names: ['container restart', 'restart'],
+    summary: 'Restart one or more containers',
+    load: async () => ({ command: (await import('./commands/stop.ts')).restart }),
+  },
+  {
+    names: ['container kill', 'kill'],
+    summary: 'Kill one or more running containers',
+    load: () => import('./commands/kill.ts'),
+  },
+  {
     names: ['container pause', 'pause'],
     summary: 'Pause all processes within one or more containers',
     load: () => import('./commands/pause.ts'),
+  },
+  {
+    names: ['container unpause', 'unpause'],
+    summary: 'Unpause all processes within one or more containers',
+    load: () => import('./commands/unpause.ts'),
+  },
+  {
+    names: ['container rm', 'container remove', 'rm'],
+    summary: 'Remove one or more containers',
+    load: () => import('./commands/rm.ts'),
+  },
+  {
+    names: ['container rename', 'rename'],
+    summary: 'Rename a container',
+    load: () => import('./commands/rename.ts'),
+  },
+  {
+    names: ['container update', 'update'],
+    summary: 'Update configuration of one or more containers',
+    load: () => import('./commands/update.ts'),
+  },
+  {
+    names: ['container wait', 'wait'],
+    summary: 'Block until one or more containers stop, then print their exit codes',
+    load: () => import('./commands/wait.ts'),
+  },
+  {
+    names: ['container logs', 'logs'],
+    summary: 'Fetch the logs of a container',
+    load: () => import('./commands/logs.ts'),
+  },
+  {
+    names: ['container cp', 'cp'],
+    summary: 'Copy files/folders between a container and the local filesystem',
+    load: () => import('./commands/cp.ts'),
+  },
+  {
+    names: ['container export', 'export'],
+    summary: "Export a container's filesystem as a tar archive",
+    load: () => import('./commands/export.ts'),
+  },
+  {
+    names: ['container commit', 'commit'],
+    summary: "Create a new image from a container's changes",
+    load: () => import('./commands/commit.ts'),
+  },
+  {
+    names: ['container diff', 'diff'],
+    summary: "Inspect changes to files or directories on a container's filesystem",
+    load: () => import('./commands/diff.ts'),
+  },
+  {
+    names: ['container port', 'port'],
+    summary: 'List port mappings or a specific mapping for the container',
+    load: () => import('./commands/port.ts'),
+  },
+  {
+    names: ['image load', 'load'],
+    summary: 'Load an image from a tar archive or STDIN',
+    load: () => import('./commands/load.ts'),
+  },
+  {
+    names: ['image save', 'save'],
+    summary: 'Save one or more images to a tar archive (streamed to STDOUT by default)',
+    load: () => import('./commands/save.ts'),
+  },
+  {
+    names: ['image import', 'import'],
+    summary: 'Import the contents from a tarball to create a filesystem image',
+    load: () => import('./commands/import.ts'),
+  },
+  {
+    names: ['image tag', 'tag'],
+    summary: 'Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE',
+    load: () => import('./commands/tag.ts'),
+  },
+  {
+    names: ['image rm', 'image remove', 'rmi'],
+    summary: 'Remove one or more images',
+    load: () => import('./commands/rmi.ts'),
+  },
+  {
+    names: ['image pull', 'pull'],
+    summary: 'Download an image from a registry',
+    load: () => import('./commands/pull.ts'),
+  },
+  {
+    names: ['system dial-stdio'],
+    summary: "Join stdin and stdout to the daemon's socket",
+    hidden: true,
+    load: () => import('./commands/dial-stdio.ts'),
+  },
+  {
+    names: ['completion'],
+    summary: 'Generate the completion script of a shell',
+    load: () => import('./commands/completion.ts'),
+  },
+  {
+    names: ['__complete'],
+    summary: 'List what may complete the command line',
+    hidden: true,
+    load: () => import('./commands/complete.ts'),
   },
 ];
 

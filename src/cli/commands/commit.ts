@@ -1,0 +1,38 @@
+import { between, bool, defineCommand, list, string } from '../command.ts';
+import { splitReference } from '../container/reference.ts';
+
+export const command = defineCommand({
+  use: '[OPTIONS] CONTAINER [REPOSITORY[:TAG]]',
+  summary: "Create a new image from a container's changes",
+  flags: {
+    author: string('a', 'Author (e.g., "Ada Lovelace <ada@example.org>")'),
+    change: list('c', 'Apply a Dockerfile instruction to the image'),
+    message: string('m', 'Commit message'),
+    // The newer name; --pause stays for those who know it.
+    'no-pause': bool('', 'Do not pause the container during the commit'),
+    pause: bool('p', 'Pause the container during the commit', true),
+  },
+  args: between(1, 2),
+  complete: { kind: 'container' },
+  async run(ctx) {
+    const [container, name] = ctx.args as [string, string?];
+    const { author, change, message } = ctx.flags;
+    if (ctx.changed.has('pause') && ctx.changed.has('no-pause')) {
+      throw new Error('conflicting options: --no-pause and --pause cannot be used together');
+    }
+    const reference = name ? splitReference(name) : undefined;
+    const { Id } = await (await ctx.client()).json<{ Id: string }>('POST', '/commit', {
+      query: {
+        container,
+        repo: reference?.repo,
+        tag: reference?.tag,
+        author: author || undefined,
+        comment: message || undefined,
+        changes: change.length > 0 ? change : undefined,
+        pause: ctx.flags.pause && !ctx.flags['no-pause'],
+      },
+      json: {},
+    });
+    ctx.stdout.write(`${Id}\n`);
+  },
+});

@@ -1,0 +1,55 @@
+/** Streams of archives to a file, to stdout, and from a file or stdin. */
+
+import { closeSync, createReadStream, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { type Output, writeFully } from '../io.ts';
+
+/** Checks that `path` can be written: its directory is there and it is no directory or device itself. */
+export function checkOutputPath(path: string): void {
+  const directory = dirname(resolve(path));
+  if (!existsSync(directory)) {
+    throw new Error(`invalid output path: directory ${JSON.stringify(directory)} does not exist`);
+  }
+  if (!existsSync(path)) return;
+  const stat = statSync(path);
+  if (stat.isDirectory()) return;
+  if (stat.isBlockDevice() || stat.isFIFO() || stat.isSocket()) {
+    throw new Error(`invalid output path: ${JSON.stringify(path)} must be a directory or a regular file`);
+  }
+}
+
+/** Writes a body to `path` ('' is stdout). A file appears whole or not at all. */
+export async function writeBody(body: AsyncIterable<Buffer>, path: string, stdout: Output): Promise<void> {
+  if (path === '') {
+    for await (const chunk of body) stdout.write(chunk);
+    return;
+  }
+  const special = existsSync(path) && !statSync(path).isFile();
+  const target = special ? path : `${dirname(resolve(path))}/.tmp-${process.pid}-${Date.now()}`;
+  const fd = openSync(target, special ? 'w' : 'wx', 0o600);
+  try {
+    for await (const chunk of body) writeFully(fd, chunk);
+    closeSync(fd);
+    if (!special) renameSync(target, path);
+  } catch (error) {
+    if (!special) rmSync(target, { force: true });
+    throw error;
+  }
+}
+
+/** The pieces of a file; `path` '-' is stdin. Throws `open x: no such file or directory`. */
+export function readPieces(path: string): AsyncIterable<Uint8Array> {
+  if (path === '-') return createReadStream('', { fd: 0, autoClose: false, highWaterMark: 1 << 18 });
+  openInput(path);
+  return createReadStream(path, { highWaterMark: 1 << 18 });
+}
+
+function openInput(path: string): void {
+  try {
+    closeSync(openSync(path, 'r'));
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const why = code === 'ENOENT' ? 'no such file or directory' : code === 'EACCES' ? 'permission denied' : `${code}`;
+    throw new Error(`open ${path}: ${why}`, { cause: error });
+  }
+}

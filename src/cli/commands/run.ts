@@ -1,0 +1,101 @@
+import { ApiError } from '../../api/client/errors.ts';
+import { atLeast, type Context, defineCommand, StatusError } from '../command.ts';
+import { create, prepare, startFailureStatus } from '../container/create.ts';
+import { RUN_FLAGS } from '../container/flags.ts';
+import { type Waiting, waitFor } from '../container/wait.ts';
+import type { FlagValues } from '../flags/spec.ts';
+import { PROGRAM } from '../names.ts';
+import { forwardSignals } from '../terminal/signals.ts';
+import { containerPath } from './each.ts';
+
+export const command = defineCommand({
+  use: '[OPTIONS] IMAGE [COMMAND] [ARG...]',
+  summary: 'Create and run a new container from an image',
+  flags: RUN_FLAGS,
+  args: atLeast(1),
+  interspersed: false,
+  errorStatus: 125,
+  complete: { kind: 'image' },
+  run,
+});
+
+async function run(ctx: Context<typeof RUN_FLAGS>): Promise<number> {
+  const { flags } = ctx;
+  const client = await ctx.client();
+  // The connections come up while the flags are read: one for create and start, one to attach, one to wait.
+  client.preconnect(flags.detach ? 1 : 3);
+  const body = prepare(ctx, flags as FlagValues<typeof RUN_FLAGS>, client.endpoint.display);
+  if (flags.detach) {
+    if (flags.attach.length > 0)
+      throw new StatusError(1, 'conflicting options: cannot specify both --attach and --detach');
+    body.AttachStdin = body.AttachStdout = body.AttachStderr = false;
+    body.StdinOnce = false;
+  } else if (body.AttachStdin && body.Tty && !ctx.stdin.isTTY) {
+    throw new StatusError(1, 'the input device is not a TTY');
+  }
+  const detachKeys = flags['detach-keys'] || ctx.config().detachKeys || '';
+
+  const id = await create(ctx, flags, client, body);
+  const attached = body.AttachStdin || body.AttachStdout || body.AttachStderr;
+  const showOutput = body.AttachStdout || body.AttachStderr;
+  if (!showOutput) ctx.stdout.write(`${id}\n`);
+  if (!attached) {
+    await client.send('POST', containerPath(id, 'start')).catch((error: Error) => failStart(ctx, error));
+    return 0;
+  }
+
+  const proxy = flags['sig-proxy'] ? forwardSignals(client, id, ctx.stderr) : undefined;
+  const [hijacked, waiting] = await Promise.all([
+    client.hijack('POST', containerPath(id, 'attach'), {
+      query: {
+        stream: true,
+        stdin: body.AttachStdin || undefined,
+        stdout: body.AttachStdout || undefined,
+        stderr: body.AttachStderr || undefined,
+        detachKeys: detachKeys || undefined,
+      },
+    }),
+    waitFor(client, id, flags.rm ? 'removed' : 'next-exit'),
+  ]);
+  const { runSession } = await import('../terminal/session.ts');
+  const session = runSession(hijacked, {
+    tty: body.Tty ?? false,
+    stdin: body.AttachStdin ? ctx.stdin : undefined,
+    stdout: body.AttachStdout ? ctx.stdout : undefined,
+    stderr: body.AttachStderr ? ctx.stderr : undefined,
+    detachKeys,
+  });
+  session.catch(() => {});
+  try {
+    await client.send('POST', containerPath(id, 'start'));
+  } catch (error) {
+    hijacked.stream.destroy();
+    await session.catch(() => {});
+    if (flags.rm) await waiting.status.catch(() => {});
+    return failStart(ctx, error as Error);
+  }
+  proxy?.started();
+  if (body.Tty && ctx.stdout.isTTY) {
+    const { followSize } = await import('../terminal/resize.ts');
+    followSize(client, containerPath(id, 'resize'), ctx.stdout);
+  }
+  if ((await session) === 'detached' || !showOutput) return 0;
+  return await exitStatus(ctx, waiting);
+}
+
+async function exitStatus(ctx: Context, waiting: Waiting): Promise<number> {
+  try {
+    return await waiting.status;
+  } catch (error) {
+    ctx.stderr.write(`Error waiting for container: ${(error as Error).message}\n`);
+    return 125;
+  }
+}
+
+function failStart(ctx: Context, error: Error): never {
+  if (!(error instanceof ApiError)) throw error;
+  throw new StatusError(
+    startFailureStatus(error.detail),
+    `${PROGRAM}: ${error.message}\n\nRun '${ctx.invokedAs} --help' for more information`,
+  );
+}

@@ -1,0 +1,91 @@
+/** Creating a container for run and create: image pulled when missing, warnings printed, ID file written. */
+
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import type { Client } from '../../api/client/client.ts';
+import { ApiError } from '../../api/client/errors.ts';
+import type { ContainerCreateResponse } from '../../api/schemas/container.ts';
+import type { Context } from '../command.ts';
+import type { FlagValues } from '../flags/spec.ts';
+import { type CreateBody, createBody } from './create-body.ts';
+import type { CREATE_FLAGS } from './flags.ts';
+
+type Flags = FlagValues<typeof CREATE_FLAGS>;
+
+/** Checks what needs no engine and makes the request's body. */
+export function prepare(ctx: Context, flags: Flags, address: string): CreateBody {
+  if (!['always', 'missing', 'never'].includes(flags.pull)) {
+    throw new Error(`invalid pull option: '${flags.pull}': must be one of "always", "missing" or "never"`);
+  }
+  if (flags['use-api-socket']) throw new Error('--use-api-socket is not supported yet');
+  if (!flags['disable-content-trust']) throw new Error('--disable-content-trust=false is not supported yet');
+  const proxies = ctx.config().proxies;
+  const body = createBody({
+    flags,
+    changed: ctx.changed,
+    args: ctx.args,
+    env: ctx.env,
+    proxy: proxies?.[address] ?? proxies?.default,
+  });
+  if (flags.tty && ctx.stdout.isTTY) body.HostConfig.ConsoleSize = [ctx.stdout.rows(), ctx.stdout.columns()];
+  return body;
+}
+
+/** Sends the request; resolves with the container's ID. */
+export async function create(ctx: Context, flags: Flags, client: Client, body: CreateBody): Promise<string> {
+  if (flags.cidfile !== '') {
+    if (existsSync(flags.cidfile)) {
+      throw new Error(
+        `container ID file found, make sure the other container isn't running or delete ${flags.cidfile}`,
+      );
+    }
+    writeFileSync(flags.cidfile, '');
+  }
+  let written = false;
+  try {
+    if (flags.pull === 'always') await pull(ctx, client, flags, body.Image!);
+    const send = () =>
+      client.json<ContainerCreateResponse>('POST', '/containers/create', {
+        query: { name: flags.name || undefined, platform: flags.platform || undefined },
+        json: body,
+      });
+    let answer: ContainerCreateResponse;
+    try {
+      answer = await send();
+    } catch (error) {
+      const missing = error instanceof ApiError && error.status === 404 && error.detail.includes('No such image');
+      if (!missing || flags.pull !== 'missing') throw error;
+      if (!flags.quiet) ctx.stderr.write(`Unable to find image '${familiar(body.Image!)}' locally\n`);
+      await pull(ctx, client, flags, body.Image!);
+      answer = await send();
+    }
+    for (const warning of answer.Warnings ?? []) ctx.stderr.write(`WARNING: ${warning}\n`);
+    if (flags.cidfile !== '') {
+      writeFileSync(flags.cidfile, answer.Id!);
+      written = true;
+    }
+    return answer.Id!;
+  } finally {
+    // An empty file is one that this call made and that no container has filled.
+    if (flags.cidfile !== '' && !written && existsSync(flags.cidfile) && statSync(flags.cidfile).size === 0)
+      rmSync(flags.cidfile);
+  }
+}
+
+async function pull(ctx: Context, client: Client, flags: Flags, image: string): Promise<void> {
+  const { pullImage } = await import('../progress/pull.ts');
+  await pullImage(client, image, flags.platform, flags.quiet ? undefined : ctx.stderr);
+}
+
+/** The reference with the tag that is meant when there is none. */
+export function familiar(image: string): string {
+  if (image.includes('@')) return image;
+  return /:[^/]*$/.test(image) ? image : `${image}:latest`;
+}
+
+/** Exit status of a start that failed: 127 for a command that is not there, 126 for one that cannot run, otherwise 125. */
+export function startFailureStatus(message: string): number {
+  if (/executable file not found|no such file or directory|system cannot find the file specified/.test(message))
+    return 127;
+  if (/permission denied|is a directory/.test(message)) return 126;
+  return 125;
+}

@@ -1,0 +1,22 @@
+/** Image references as far as the client looks into them (distribution reference grammar). */
+
+const DOMAIN =
+  '(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?';
+const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
+const REFERENCE = new RegExp(
+  `^((?:${DOMAIN}/)?${COMPONENT}(?:/${COMPONENT})*)(?::([\\w][\\w.-]{0,127}))?(?:@([A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{32,}))?$`,
+);
+
+/** Repository and tag ("latest" when there is none) of a name. Throws `invalid reference format...`. */
+export function splitReference(text: string): { repo: string; tag: string } {
+  const match = REFERENCE.exec(text);
+  if (!match) {
+    if (REFERENCE.test(text.toLowerCase())) {
+      const path = text.split('/').length === 1 ? `library/${text}` : text;
+      throw new Error(`invalid reference format: repository name (${path.replace(/[:@].*$/, '')}) must be lowercase`);
+    }
+    throw new Error('invalid reference format');
+  }
+  if (match[3]) throw new Error('refusing to create a tag with a digest reference');
+  return { repo: match[1]!, tag: match[2] ?? 'latest' };
+}
