@@ -6,6 +6,7 @@ import { EventBus } from '../engine/events.ts';
 import { Images } from '../engine/images/images.ts';
 import { LogDrivers } from '../engine/logs/log-drivers.ts';
 import { StateStore } from '../engine/state-store.ts';
+import { NetworkCatalog } from '../engine/system/networks.ts';
 import { LocalContainerVolumes } from '../engine/volumes/container-volumes.ts';
 import { Volumes } from '../engine/volumes/volumes.ts';
 import { detectCgroups } from '../linux/cgroup.ts';
@@ -19,9 +20,14 @@ import type { DaemonConfig } from './config/daemon-config.ts';
 import type { Route } from './contract.ts';
 import { engineSettings } from './engine-settings.ts';
 import type { DaemonLog } from './logger.ts';
+import { PRODUCT } from './product.ts';
 import { containerRoutes } from './routes/containers.ts';
+import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/exec.ts';
+import { networkRoutes } from './routes/networks.ts';
+import { notSupportedRoutes } from './routes/not-supported.ts';
 import { pingRoutes } from './routes/ping.ts';
+import { systemRoutes } from './routes/system.ts';
 import { volumeRoutes } from './routes/volumes.ts';
 
 export interface Engine {
@@ -58,10 +64,11 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   const hostFacts = readHostFacts();
   const volumes = new Volumes({ dataRoot, store, events });
   const images = new Images(context, { containers: () => containers.records() });
+  const logDrivers = new LogDrivers(settings);
   const containers = new Containers(context, {
     images,
     volumes: new LocalContainerVolumes({ volumes, storage, events, execRoot, kernel: hostFacts.kernel }),
-    logDrivers: new LogDrivers(settings),
+    logDrivers,
     hostFacts,
     cgroups: new CgroupControl(cgroups),
   });
@@ -81,6 +88,18 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
 
       ...execRoutes(containers),
       ...volumeRoutes(volumes),
+      ...systemRoutes({
+        context,
+        host: hostFacts,
+        containers,
+        images,
+        volumes,
+        logDrivers: logDrivers.names(),
+        product: PRODUCT,
+      }),
+      ...eventRoutes(events),
+      ...networkRoutes(new NetworkCatalog(networks, () => containers.records())),
+      ...notSupportedRoutes(),
     ],
     async close() {
       await containers.shutdown({ stopContainers: settings.stopContainersOnShutdown });

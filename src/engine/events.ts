@@ -29,6 +29,11 @@ export class EventBus {
     for (const listener of this.#listeners) listener(event);
   }
 
+  /** How many subscriptions there are. */
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
   past(): readonly EventMessage[] {
     return this.#past;
   }
