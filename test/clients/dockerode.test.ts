@@ -93,7 +93,7 @@ describe('dockerode', () => {
     (logs as never as { destroy(): void }).destroy();
     const stats = await container.stats({ stream: false });
     assert.ok(stats.memory_stats.usage > 0);
-    assert.ok((stats.pids_stats.current ?? 0) > 0);
+    assert.ok((stats.pids_stats?.current ?? 0) > 0);
     const archive = await container.getArchive({ path: '/etc/group' });
     assert.match(await text(archive), /group[\s\S]*root:x:0/);
     await container.remove({ force: true });

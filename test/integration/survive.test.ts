@@ -36,7 +36,7 @@ describe('a container and a daemon that dies', () => {
   const logOf = async (id: string): Promise<string> => {
     const stream = (await daemon.hijack(`/containers/${id}/attach?logs=1&stdout=1`)).stream;
     let bytes = Buffer.alloc(0);
-    for await (const chunk of stream) bytes = Buffer.concat([bytes, chunk as Buffer]);
+    for await (const chunk of stream) bytes = Buffer.concat([bytes, Buffer.from(chunk as Uint8Array)]);
     let text = '';
     for (let at = 0; at < bytes.length; ) {
       const size = bytes.readUInt32BE(at + 4);
@@ -78,7 +78,7 @@ describe('a container and a daemon that dies', () => {
     assert.equal((await inspect(id)).State.Pid, pid);
     const { stream } = await daemon.hijack(`/containers/${id}/attach?stream=1&stdin=1&stdout=1`);
     stream.write('hello\n');
-    const [chunk] = (await new Promise((resolve) => stream.once('data', (data) => resolve([data])))) as [Buffer];
+    const chunk: Buffer = await new Promise((resolve) => stream.once('data', (data) => resolve(Buffer.from(data))));
     assert.equal(chunk.subarray(8).toString(), 'got hello\n');
     stream.destroy();
     const exec = await daemon.request('POST', `/containers/${id}/exec`, { Cmd: ['sh', '-c', 'exit 4'] });
