@@ -68,9 +68,10 @@ export class Launcher {
     };
     if (record.sandbox !== null) {
       for (const endpoint of record.sandbox.endpoints) this.#networkEvent(container, 'disconnect', endpoint);
-      attempt('network', () => networks.releaseSandbox(container.id));
       record.sandbox = null;
     }
+    // Whatever the record says: a daemon may have been killed between the two.
+    attempt('network', () => networks.releaseSandbox(container.id));
     attempt('shared memory', () => {
       if (record.hostConfig.IpcMode === 'shareable') umountIfMounted(this.#shmPath(container));
     });

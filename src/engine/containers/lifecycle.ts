@@ -272,6 +272,8 @@ export class Lifecycle {
     const { state } = record;
     try {
       const monitor = await this.#launcher.create(container);
+      // From here on a daemon that is killed leaves a process: the next one must know its network.
+      container.save(false);
       try {
         await monitor.start();
       } catch (error) {
