@@ -2,6 +2,9 @@ import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+// biome-ignore lint/suspicious/noExplicitAny: what the API answers is what the tests look into.
+type Json = any;
+
 /** A small client of the API on a unix socket, with nothing of the project's own in it. */
 export class Api {
   readonly socket: string;
@@ -11,7 +14,7 @@ export class Api {
   }
 
   /** Status and JSON (or text) of a reply. */
-  async call(method: string, path: string, body?: unknown): Promise<{ status: number; body: any }> {
+  async call(method: string, path: string, body?: unknown): Promise<{ status: number; body: Json }> {
     return new Promise((resolve, reject) => {
       const text = body === undefined ? undefined : JSON.stringify(body);
       const outgoing = request(
@@ -44,7 +47,7 @@ export class Api {
   }
 
   /** As call, for one that must succeed. */
-  async ok(method: string, path: string, body?: unknown): Promise<any> {
+  async ok(method: string, path: string, body?: unknown): Promise<Json> {
     const reply = await this.call(method, path, body);
     if (reply.status >= 400) throw new Error(`${method} ${path}: ${reply.status} ${JSON.stringify(reply.body)}`);
     return reply.body;
