@@ -108,6 +108,11 @@ export class Launcher {
     const { record } = container;
     const { hostConfig } = record;
     const runtime = this.runtimeOf(container);
+    if ((hostConfig.Init ?? settings.init) && settings.initPath === '') {
+      throw new GantryError('system', 'exec: "docker-init": executable file not found in $PATH', {
+        hint: 'install tini or catatonit, or name an init program with --init-path',
+      });
+    }
     const rootfs = storage.writable.mount(record.id);
     this.#mounted.add(record.id);
     const network = this.#joinNetwork(container);
