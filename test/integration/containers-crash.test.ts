@@ -91,12 +91,14 @@ describe('containers and a killed daemon', { skip: UNABLE ?? false }, () => {
   });
 
   test('killed at any point, it leaves nothing behind', async () => {
+    const made: string[] = [];
     for (let round = 0; round < KILLS; round++) {
       const work = Array.from({ length: 4 }, async (_, lane) => {
         for (;;) {
           const id = await api.run(['sleep', lane % 2 === 0 ? '0.05' : '100'], {
             HostConfig: { AutoRemove: lane === 2 },
           });
+          made.push(id);
           if (lane === 1) await api.call('POST', `/containers/${id}/stop?t=0`);
           await api.call('DELETE', `/containers/${id}?force=1`);
         }
@@ -122,8 +124,15 @@ describe('containers and a killed daemon', { skip: UNABLE ?? false }, () => {
       assert.equal(readFileSync('/proc/self/mountinfo', 'utf8').includes(`${root}/data/rw`), false, 'no mounts');
       await eventually(() => shims().length === 0, 'no monitors');
       await eventually(() => ports(bridge) === 0, 'no interfaces');
+      for (const id of [...made, ...listed.map(({ Id }: { Id: string }) => Id)]) assert.deepEqual(cgroupsOf(id), []);
     }
   });
+
+  function cgroupsOf(id: string): string[] {
+    return ['/sys/fs/cgroup', ...readdirSync('/sys/fs/cgroup').map((name) => join('/sys/fs/cgroup', name))]
+      .map((hierarchy) => join(hierarchy, 'gantry', id))
+      .filter((path) => existsSync(path));
+  }
 
   /** Monitors of this test's containers. */
   function shims(): string[] {
