@@ -72,12 +72,6 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
     hostFacts,
     cgroups: new CgroupControl(cgroups),
   });
-  volumes.recover(
-    containers.records().map(({ id, mounts }) => ({
-      id,
-      volumes: mounts.flatMap((mount) => (mount.Type === 'volume' && mount.Name !== undefined ? [mount.Name] : [])),
-    })),
-  );
   // Storage and networks as well: which of them live depends on the containers that do.
   await containers.restore();
   return {
@@ -103,7 +97,9 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
     ],
     async close() {
       await containers.shutdown({ stopContainers: settings.stopContainersOnShutdown });
-      await networks.close({ keepLive: true });
+      // With nothing left to serve, the host is given back as it was.
+      const live = containers.records().some(({ sandbox }) => sandbox !== null);
+      await networks.close({ keepLive: live });
       store.close();
     },
   };
