@@ -44,6 +44,6 @@ export interface LogDriver {
   sinkFor(record: ContainerRecord): LogSink | null;
   /** Path shown as LogPath by inspect, '' for none. */
   logPath(record: ContainerRecord): string;
-  /** Throws not_supported when the driver cannot read back. */
-  read(record: ContainerRecord, options: LogReadOptions): AsyncIterable<LogEntry>;
+  /** Entries in the order they were written, in batches as they come from the disk. Throws not_supported when the driver cannot read back. */
+  read(record: ContainerRecord, options: LogReadOptions): AsyncIterable<LogEntry[]>;
 }

@@ -1,0 +1,183 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { errnoOf } from '../../api/errors.ts';
+import type { LogEntry, LogReadOptions } from './contract.ts';
+import { LogFile, type LogFormat, openLogFiles, rotatedNames } from './log-file.ts';
+
+/** Reads a rotated set of log files, and follows it. See LogDriver.read. */
+export async function* readLog(path: string, format: LogFormat, options: LogReadOptions): AsyncGenerator<LogEntry[]> {
+  const files = await openLogFiles(path, format);
+  let live: LogFile | null = null;
+  const changes = options.follow === null ? null : new Changes(path, options);
+  try {
+    await seekTail(files, options.tail);
+    let lastTime = 0n;
+    const select = (entries: LogEntry[]): { given: LogEntry[]; done: boolean } => {
+      lastTime = entries.at(-1)?.timeNs ?? lastTime;
+      const { since, until } = options;
+      const given = since === null ? entries : entries.filter((entry) => entry.timeNs >= since);
+      if (until === null) return { given, done: false };
+      const early = given.filter((entry) => entry.timeNs <= until);
+      return { given: early, done: early.length < given.length };
+    };
+    async function* drain(file: LogFile): AsyncGenerator<LogEntry[], boolean> {
+      for await (const entries of file.entries()) {
+        if (options.signal.aborted) return true;
+        const { given, done } = select(entries);
+        if (given.length > 0) yield given;
+        if (done) return true;
+      }
+      return options.signal.aborted;
+    }
+
+    while (files.length > 0) {
+      const file = files[0]!;
+      if (yield* drain(file)) return;
+      if (files.length === 1) live = file;
+      else await file.close();
+      files.shift();
+    }
+    if (changes === null) return;
+    for (;;) {
+      // Asked before reading: what was written up to here is read below, so an end seen now misses nothing.
+      const ended = changes.ended;
+      if (live !== null && (yield* drain(live))) return;
+      for (;;) {
+        const next = await nextFile(path, format, live);
+        if (next === null) break;
+        if (live !== null) {
+          // Written between the last read and the rename.
+          if (yield* drain(live)) return;
+          await live.close();
+        }
+        live = next.file;
+        const after = lastTime;
+        for await (const entries of live.entries()) {
+          if (options.signal.aborted) return;
+          const fresh = next.certain ? entries : entries.filter((entry) => entry.timeNs > after);
+          const { given, done } = select(fresh);
+          if (given.length > 0) yield given;
+          if (done) return;
+        }
+      }
+      if (ended || options.signal.aborted) return;
+      await changes.next();
+    }
+  } finally {
+    changes?.close();
+    await live?.close();
+    for (const file of files) await file.close();
+  }
+}
+
+/** Drops from the front what the last `tail` entries do not reach. */
+async function seekTail(files: LogFile[], tail: number | null): Promise<void> {
+  if (tail === null) return;
+  let wanted = tail;
+  const kept: LogFile[] = [];
+  for (const file of files.toReversed()) {
+    if (wanted > 0 || kept.length === 0) {
+      wanted -= await file.seekLast(wanted);
+      kept.unshift(file);
+    } else await file.close();
+  }
+  files.splice(0, files.length, ...kept);
+}
+
+/**
+ * The file written after `current`, or null while `current` is the live one. `certain` is false when `current` is in the set
+ * no more (compressed or dropped): then the oldest is read again and the caller skips what it has seen by time.
+ */
+async function nextFile(
+  path: string,
+  format: LogFormat,
+  current: LogFile | null,
+): Promise<{ file: LogFile; certain: boolean } | null> {
+  let inode: bigint;
+  try {
+    inode = (await stat(path, { bigint: true })).ino;
+  } catch (error) {
+    // Between two steps of a rotation, or not written to yet.
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+  if (inode === current?.inode) return null;
+  const newest = await rotatedNames(path);
+  let after: string | null = null;
+  for (const name of newest) {
+    let found: bigint | null = null;
+    try {
+      found = (await stat(name, { bigint: true })).ino;
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    }
+    if (found === current?.inode) {
+      const file = after === null ? null : await LogFile.open(after, format);
+      return file === null ? null : { file, certain: true };
+    }
+    // Compressed files were written before any plain one; the file that was being read is among them or gone.
+    if (name.endsWith('.gz')) break;
+    after = name;
+  }
+  const file = await LogFile.open(after ?? path, format);
+  return file === null ? null : { file, certain: current === null };
+}
+
+/** Wakes the reader when something may have changed. */
+class Changes {
+  ended = false;
+  readonly #watcher: FSWatcher | null;
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #signal: AbortSignal;
+  #pending = false;
+  #wake: (() => void) | null = null;
+
+  constructor(path: string, options: LogReadOptions) {
+    this.#signal = options.signal;
+    const end = () => {
+      this.ended = true;
+      this.#notify();
+    };
+    options.follow!.then(end, end);
+    options.signal.addEventListener('abort', this.#notify);
+    if (options.until !== null) {
+      const delay = Number((options.until - BigInt(Date.now()) * 1_000_000n) / 1_000_000n);
+      // Longer than a timer can hold (24 days): an entry after `until` will end the read.
+      if (delay < 2 ** 31) this.#timers.push(setTimeout(end, Math.max(0, delay) + 1));
+    }
+    const base = basename(path);
+    let watcher: FSWatcher | null = null;
+    try {
+      watcher = watch(dirname(path), (_event, name) => {
+        if (name === null || name.startsWith(base)) this.#notify();
+      });
+      watcher.on('error', this.#notify);
+    } catch {
+      // No inotify watch left (fs.inotify.max_user_watches): look every now and then instead.
+      this.#timers.push(setInterval(this.#notify, 250));
+    }
+    this.#watcher = watcher;
+  }
+
+  readonly #notify = (): void => {
+    this.#pending = true;
+    this.#wake?.();
+  };
+
+  async next(): Promise<void> {
+    if (!this.#pending) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = null;
+    }
+    this.#pending = false;
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#signal.removeEventListener('abort', this.#notify);
+  }
+}
