@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
-import { GantryError } from '../../api/errors.ts';
+import { GantryError, messageOf } from '../../api/errors.ts';
 import type { Filters } from '../../api/filters.ts';
 import type { ContainerInspectResponse, ContainerSummary } from '../../api/schemas/container.ts';
 import type { ContainerStatsResponse } from '../../api/schemas/stats.ts';
-import { ensureAppArmorProfile } from '../../runtime/spec/apparmor-profile.ts';
+import { DEFAULT_APPARMOR_PROFILE, ensureAppArmorProfile } from '../../runtime/spec/apparmor-profile.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
 import { Execs } from '../exec/execs.ts';
@@ -16,7 +16,7 @@ import type { UpdateBody } from './create-options/prepare-update.ts';
 import { Creator } from './creator.ts';
 import { notRunning } from './errors.ts';
 import { inspectContainer } from './inspect.ts';
-import { APPARMOR_PROFILE, Launcher } from './launcher.ts';
+import { Launcher } from './launcher.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { type ListDeps, listContainers, pruneCandidates, sizesOf } from './list.ts';
 import { Remover } from './remover.ts';
@@ -207,7 +207,10 @@ export class Containers {
         .filter((container) => container.running || container.record.state.status === 'restarting')
         .map((container) => container.id),
     );
-    if (this.#deps.hostFacts.apparmor) await ensureAppArmorProfile(APPARMOR_PROFILE);
+    if (this.#deps.hostFacts.apparmor) {
+      // Containers that are not confined by it can do without; a start that needs it says why it fails.
+      await ensureAppArmorProfile(DEFAULT_APPARMOR_PROFILE).catch((error) => this.#context.log.error(messageOf(error)));
+    }
     this.#deps.volumes.recover(this.records());
     await this.#restorer.reconcile();
     void this.#restorer.startByPolicy(wasRunning);

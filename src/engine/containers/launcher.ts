@@ -4,6 +4,7 @@ import { GantryError, messageOf } from '../../api/errors.ts';
 import { MNT_DETACH, mount, umount } from '../../linux/mount.ts';
 import type { Sandbox } from '../../network/contract.ts';
 import type { Monitor, RuntimeBinary } from '../../runtime/contract.ts';
+import { DEFAULT_APPARMOR_PROFILE, ensureAppArmorProfile } from '../../runtime/spec/apparmor-profile.ts';
 import { buildSpec, stringifySpec } from '../../runtime/spec/spec.ts';
 import { lookupUser } from '../../runtime/spec/user.ts';
 import { ensureWorkingDirectory } from '../../runtime/spec/working-directory.ts';
@@ -13,12 +14,9 @@ import { writeContainerFiles } from './container-files.ts';
 import type { ContainersDeps } from './contract.ts';
 import { notRunning } from './errors.ts';
 
-/** Name of the AppArmor profile of containers that name none. */
-export const APPARMOR_PROFILE = 'gantry-default';
-
 /**
  * Brings a container's process into being and takes away what it stood on. Everything before the monitor is synchronous system
- * calls: the monitor is the only process that a start forks.
+ * calls: the monitor is the only process that a start forks (unless the host has lost our AppArmor profile).
  */
 export class Launcher {
   readonly #context: EngineContext;
@@ -153,11 +151,12 @@ export class Launcher {
         defaultUlimits: settings.defaultUlimits,
         init: settings.init,
         initPath: settings.initPath,
-        appArmorProfile: APPARMOR_PROFILE,
+        appArmorProfile: DEFAULT_APPARMOR_PROFILE,
       },
       host: this.#deps.hostFacts,
     });
     record.appArmorProfile = spec.process.apparmorProfile ?? '';
+    if (record.appArmorProfile === DEFAULT_APPARMOR_PROFILE) await ensureAppArmorProfile(DEFAULT_APPARMOR_PROFILE);
     writeFileSync(join(container.runDirectory, 'config.json'), stringifySpec(spec), { mode: 0o600 });
     return await this.#context.monitors.spawn({
       kind: 'container',

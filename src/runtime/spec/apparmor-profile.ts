@@ -4,6 +4,9 @@ import { GantryError } from '../../api/errors.ts';
 
 export const DEFAULT_APPARMOR_PROFILE = 'gantry-default';
 
+/** Loads profiles into the kernel; an engine on a host without it leaves AppArmor alone. */
+export const APPARMOR_PARSER = '/sbin/apparmor_parser';
+
 const LOADED = '/sys/kernel/security/apparmor/profiles';
 
 /**
@@ -62,7 +65,7 @@ export function isAppArmorProfileLoaded(name: string): boolean {
 export async function ensureAppArmorProfile(name: string): Promise<void> {
   if (isAppArmorProfileLoaded(name)) return;
   await new Promise<void>((resolve, reject) => {
-    const parser = spawn('apparmor_parser', ['-Kr'], { stdio: ['pipe', 'ignore', 'pipe'] });
+    const parser = spawn(APPARMOR_PARSER, ['-Kr'], { stdio: ['pipe', 'ignore', 'pipe'] });
     let stderr = '';
     parser.stderr.on('data', (chunk) => {
       stderr += chunk;

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
+import { APPARMOR_PARSER } from './apparmor-profile.ts';
 import { CAPABILITIES, capabilitiesOfMask } from './capabilities.ts';
 import { type HostDevices, SystemDevices } from './devices.ts';
 
@@ -87,7 +88,7 @@ export function readHostFacts(): HostFacts {
     capabilities: bounding === undefined ? [...CAPABILITIES] : capabilitiesOfMask(bounding),
     rlimits: parseLimits(read('/proc/self/limits')),
     nrOpen: Number(read('/proc/sys/fs/nr_open')) || 1_048_576,
-    apparmor: read('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
+    apparmor: hasAppArmor(),
     seccomp: /^Seccomp:/m.test(status),
     sysctls: {
       pingGroupRange: existsSync('/proc/sys/net/ipv4/ping_group_range'),
@@ -100,6 +101,15 @@ export function readHostFacts(): HostFacts {
     thermalThrottlePaths: thermalThrottlePaths(),
     devices: new SystemDevices(),
   };
+}
+
+/** As containerd asks: a kernel that has it, its files in sight, and the program that loads profiles. Else containers go unconfined. */
+function hasAppArmor(): boolean {
+  return (
+    read('/sys/module/apparmor/parameters/enabled').startsWith('Y') &&
+    existsSync('/sys/kernel/security/apparmor') &&
+    existsSync(APPARMOR_PARSER)
+  );
 }
 
 /** Pure v2 has its control files at the root; a mount at unified/ beside v1 controllers is systemd's hybrid layout. */
