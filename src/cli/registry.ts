@@ -19,7 +19,9 @@ export const GROUPS: Readonly<Record<string, string>> = {
   container: 'Manage containers',
   context: 'Manage contexts',
   image: 'Manage images',
+  network: 'Manage networks',
   system: 'Manage Gantry',
+  volume: 'Manage volumes',
 };
 
 /** The commands that a newcomer meets first. */
@@ -127,6 +129,31 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/port.ts'),
   },
   {
+    names: ['container ls', 'container list', 'container ps', 'ps'],
+    summary: 'List containers',
+    load: () => import('./commands/ps.ts'),
+  },
+  {
+    names: ['container top', 'top'],
+    summary: 'Display the running processes of a container',
+    load: () => import('./commands/top.ts'),
+  },
+  {
+    names: ['container stats', 'stats'],
+    summary: 'Display a live stream of container(s) resource usage statistics',
+    load: () => import('./commands/stats.ts'),
+  },
+  {
+    names: ['container inspect'],
+    summary: 'Display detailed information on one or more containers',
+    load: async () => ({ command: (await import('./commands/inspect-one.ts')).containerInspect }),
+  },
+  {
+    names: ['container prune'],
+    summary: 'Remove all stopped containers',
+    load: async () => ({ command: (await import('./commands/prune.ts')).containerPrune }),
+  },
+  {
     names: ['image load', 'load'],
     summary: 'Load an image from a tar archive or STDIN',
     load: () => import('./commands/load.ts'),
@@ -155,6 +182,126 @@ export const COMMANDS: readonly CommandEntry[] = [
     names: ['image pull', 'pull'],
     summary: 'Download an image from a registry',
     load: () => import('./commands/pull.ts'),
+  },
+  {
+    names: ['image ls', 'image list', 'images'],
+    summary: 'List images',
+    load: () => import('./commands/images.ts'),
+  },
+  {
+    names: ['image history', 'history'],
+    summary: 'Show the history of an image',
+    load: () => import('./commands/history.ts'),
+  },
+  {
+    names: ['image inspect'],
+    summary: 'Display detailed information on one or more images',
+    load: async () => ({ command: (await import('./commands/inspect-one.ts')).imageInspect }),
+  },
+  {
+    names: ['image prune'],
+    summary: 'Remove unused images',
+    load: async () => ({ command: (await import('./commands/prune.ts')).imagePrune }),
+  },
+  {
+    names: ['inspect'],
+    summary: 'Return low-level information on Gantry objects',
+    load: () => import('./commands/inspect.ts'),
+  },
+  {
+    names: ['version'],
+    summary: 'Show the Gantry version information',
+    load: () => import('./commands/version.ts'),
+  },
+  {
+    names: ['system info', 'info'],
+    summary: 'Display system-wide information',
+    load: () => import('./commands/info.ts'),
+  },
+  {
+    names: ['system events', 'events'],
+    summary: 'Get real time events from the server',
+    load: () => import('./commands/events.ts'),
+  },
+  {
+    names: ['system df'],
+    summary: 'Show disk usage',
+    load: () => import('./commands/system-df.ts'),
+  },
+  {
+    names: ['system prune'],
+    summary: 'Remove unused data',
+    load: async () => ({ command: (await import('./commands/prune.ts')).systemPrune }),
+  },
+  {
+    names: ['volume create'],
+    summary: 'Create a volume',
+    load: async () => ({ command: (await import('./commands/volume.ts')).create }),
+  },
+  {
+    names: ['volume inspect'],
+    summary: 'Display detailed information on one or more volumes',
+    load: async () => ({ command: (await import('./commands/inspect-one.ts')).volumeInspect }),
+  },
+  {
+    names: ['volume ls', 'volume list'],
+    summary: 'List volumes',
+    load: async () => ({ command: (await import('./commands/volume.ts')).ls }),
+  },
+  {
+    names: ['volume prune'],
+    summary: 'Remove unused local volumes',
+    load: async () => ({ command: (await import('./commands/prune.ts')).volumePrune }),
+  },
+  {
+    names: ['volume rm', 'volume remove'],
+    summary: 'Remove one or more volumes',
+    load: async () => ({ command: (await import('./commands/volume.ts')).rm }),
+  },
+  {
+    names: ['network inspect'],
+    summary: 'Display detailed information on one or more networks',
+    load: async () => ({ command: (await import('./commands/inspect-one.ts')).networkInspect }),
+  },
+  {
+    names: ['network ls', 'network list'],
+    summary: 'List networks',
+    load: async () => ({ command: (await import('./commands/network.ts')).ls }),
+  },
+  {
+    names: ['context create'],
+    summary: 'Create a context',
+    load: async () => ({ command: (await import('./commands/context.ts')).create }),
+  },
+  {
+    names: ['context inspect'],
+    summary: 'Display detailed information on one or more contexts',
+    load: async () => ({ command: (await import('./commands/context.ts')).inspect }),
+  },
+  {
+    names: ['context ls', 'context list'],
+    summary: 'List contexts',
+    load: async () => ({ command: (await import('./commands/context.ts')).ls }),
+  },
+  {
+    names: ['context rm', 'context remove'],
+    summary: 'Remove one or more contexts',
+    load: async () => ({ command: (await import('./commands/context.ts')).rm }),
+  },
+  {
+    names: ['context show'],
+    summary: 'Print the name of the current context',
+    load: async () => ({ command: (await import('./commands/context.ts')).show }),
+  },
+  {
+    names: ['context update'],
+    summary: 'Update a context',
+    load: async () => ({ command: (await import('./commands/context.ts')).update }),
+  },
+  {
+    names: ['context use'],
+    summary: 'Set the current gantry context',
+    load: async () => ({ command: (await import('./commands/context.ts')).use }),
   },
   {
     names: ['system dial-stdio'],

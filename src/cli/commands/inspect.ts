@@ -55,7 +55,7 @@ export async function inspectAll(
 
 export const command = defineCommand({
   use: '[OPTIONS] NAME|ID [NAME|ID...]',
-  summary: 'Return low-level information on Docker objects',
+  summary: 'Return low-level information on Gantry objects',
   long: 'Return low-level information on containers, images, networks and volumes',
   args: atLeast(1),
   complete: { kind: 'container', repeat: true },
