@@ -157,6 +157,12 @@ async function flagHint(error: FlagError, command: Command): Promise<string> {
 
 /** No command by that name: help of the group or the whole, or the error. */
 async function withoutCommand(words: readonly string[], help: boolean, { stdout, stderr }: Streams): Promise<number> {
+  const { laterCommand } = await import('./later.ts');
+  const later = laterCommand(words);
+  if (later !== undefined) {
+    stderr.write(`${PROGRAM}: '${later}' is not supported yet\n`);
+    return 1;
+  }
   const { commandsUnder, groupHelp, rootHelp } = await import('./help.ts');
   const group = words[0] !== undefined && words[0] in GROUPS ? words[0] : undefined;
   const rest = group === undefined ? words : words.slice(1);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { laterCommand } from './later.ts';
 import { COMMANDS, COMMON, findCommand, GROUPS } from './registry.ts';
 
 test('a name means one command, and its group exists', () => {
@@ -26,6 +27,16 @@ test('the longest name is the one that counts', () => {
     const found = findCommand(line.split(' '));
     return [found?.name, found?.used];
   }
+});
+
+test('what is not there yet is no command, and nothing that is there is put off', () => {
+  assert.equal(laterCommand(['push', 'busybox']), 'push');
+  assert.equal(laterCommand(['swarm', 'init', '--help']), 'swarm');
+  assert.equal(laterCommand(['network', 'create', 'x']), 'network create');
+  assert.equal(laterCommand(['network', 'nothing']), undefined);
+  assert.equal(laterCommand([]), undefined);
+  for (const name of COMMANDS.flatMap(({ names }) => names))
+    assert.equal(laterCommand(name.split(' ')), undefined, name);
 });
 
 test('every command loads, says of itself what the table says, and uses a letter once', async () => {

@@ -274,6 +274,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => ({ command: (await import('./commands/context.ts')).create }),
   },
   {
+    names: ['context export'],
+    summary: 'Export a context to a tar archive FILE or a tar stream on STDOUT.',
+    load: async () => ({ command: (await import('./commands/context-archive.ts')).exportContext }),
+  },
+  {
+    names: ['context import'],
+    summary: 'Import a context from a tar file',
+    load: async () => ({ command: (await import('./commands/context-archive.ts')).importContext }),
+  },
+  {
     names: ['context inspect'],
     summary: 'Display detailed information on one or more contexts',
     load: async () => ({ command: (await import('./commands/context.ts')).inspect }),

@@ -28,7 +28,7 @@ import { listFormatFlag, objectFormatFlag } from './format-flag.ts';
 
 const current = (ctx: Context): string => currentContextName(ctx.global, ctx.env, () => ctx.config());
 
-const exists = (ctx: Context, name: string): boolean =>
+export const contextExists = (ctx: Context, name: string): boolean =>
   existsSync(`${contextDirectories(ctx.configDir, name).meta}/meta.json`);
 
 function defaultMeta(ctx: Context): ContextMeta {
@@ -40,7 +40,8 @@ function defaultMeta(ctx: Context): ContextMeta {
   };
 }
 
-const read = (ctx: Context, name: string): ContextMeta =>
+/** What describes a context, also the one that the environment makes. Throws when it is not there. */
+export const readAnyContext = (ctx: Context, name: string): ContextMeta =>
   name === 'default' ? defaultMeta(ctx) : readContext(ctx.configDir, name);
 
 const dockerFlag = string(
@@ -55,7 +56,7 @@ function endpointOf(
   ctx: Context,
   endpoint: DockerEndpoint,
 ): { docker: NonNullable<ContextMeta['Endpoints']['docker']> } {
-  const base = endpoint.from === undefined ? {} : (read(ctx, endpoint.from).Endpoints.docker ?? {});
+  const base = endpoint.from === undefined ? {} : (readAnyContext(ctx, endpoint.from).Endpoints.docker ?? {});
   return {
     docker: {
       Host: endpoint.host ?? base.Host ?? '',
@@ -80,11 +81,11 @@ export const create = defineCommand({
     const name = ctx.args[0]!;
     const { flags } = ctx;
     checkName(name);
-    if (exists(ctx, name)) throw new StatusError(1, `context "${name}" already exists`);
+    if (contextExists(ctx, name)) throw new StatusError(1, `context "${name}" already exists`);
     if (flags.from !== '' || (flags.docker === '' && flags.from === '')) {
       if (flags.docker !== '') throw new StatusError(1, 'cannot use --docker flag when --from is set');
       const source = flags.from === '' ? current(ctx) : flags.from;
-      const meta = read(ctx, source);
+      const meta = readAnyContext(ctx, source);
       writeContext(ctx.configDir, {
         ...meta,
         Name: name,
@@ -223,7 +224,7 @@ export const inspect = defineCommand({
   async run(ctx) {
     const asked = ctx.args.length === 0 ? [current(ctx)] : ctx.args;
     const objects = asked.map((name) => {
-      const meta = read(ctx, name);
+      const meta = readAnyContext(ctx, name);
       const paths = contextDirectories(ctx.configDir, name);
       const stored = name !== 'default';
       const tls =
@@ -249,7 +250,7 @@ export const rm = defineCommand({
     const inUse = current(ctx);
     for (const name of ctx.args) {
       if (name === 'default') failures.push('context "default" cannot be removed');
-      else if (!exists(ctx, name) && !ctx.flags.force) failures.push(`context "${name}": context not found`);
+      else if (!contextExists(ctx, name) && !ctx.flags.force) failures.push(`context "${name}": context not found`);
       else if (name === inUse && !ctx.flags.force)
         failures.push(`context "${name}" is in use, set -f flag to force remove`);
       else {
