@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { DEFAULT_CGROUP_PARENT } from '../engine/containers/container.ts';
 import { Containers } from '../engine/containers/containers.ts';
 import type { EngineContext } from '../engine/context.ts';
 import { EventBus } from '../engine/events.ts';
@@ -9,7 +10,7 @@ import { StateStore } from '../engine/state-store.ts';
 import { NetworkCatalog } from '../engine/system/networks.ts';
 import { LocalContainerVolumes } from '../engine/volumes/container-volumes.ts';
 import { Volumes } from '../engine/volumes/volumes.ts';
-import { detectCgroups } from '../linux/cgroup.ts';
+import { detectCgroups, removeEmptyCgroup } from '../linux/cgroup.ts';
 import { BridgeNetworks } from '../network/bridge-networks.ts';
 import { CgroupControl } from '../runtime/cgroup-control.ts';
 import { ShimMonitors } from '../runtime/monitors.ts';
@@ -98,8 +99,9 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
     async close() {
       await containers.shutdown({ stopContainers: settings.stopContainersOnShutdown });
       // With nothing left to serve, the host is given back as it was.
-      const live = containers.records().some(({ sandbox }) => sandbox !== null);
+      const live = containers.records().some(({ state }) => state.pid > 0);
       await networks.close({ keepLive: live });
+      if (!live) removeEmptyCgroup(cgroups, settings.cgroupParent || DEFAULT_CGROUP_PARENT);
       store.close();
     },
   };

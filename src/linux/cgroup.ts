@@ -15,6 +15,8 @@ export interface Cgroups {
   readonly controllers: ReadonlySet<string>;
   /** A v2 mount beside v1 that holds controllers: crun and runc refuse `create` on such hosts unless it is out of sight. */
   readonly unifiedHoldsControllers: boolean;
+  /** Mount point of every hierarchy, those without controllers (name=systemd) included. */
+  readonly roots: readonly string[];
   /** Directory of a cgroup in the hierarchy of a controller ("memory"); null when the host lacks that controller. */
   directory(controller: string, cgroupsPath: string): string | null;
 }
@@ -26,8 +28,10 @@ export function detectCgroups(
 ): Cgroups {
   const v1 = new Map<string, string>();
   let v2: string | null = null;
+  const roots: string[] = [];
   for (const line of mounts.split('\n')) {
     const [, mountPoint = '', type, options = ''] = line.split(' ');
+    if (type === 'cgroup' || type === 'cgroup2') roots.push(mountPoint);
     if (type === 'cgroup2') v2 ??= mountPoint;
     if (type !== 'cgroup') continue;
     for (const option of options.split(','))
@@ -39,6 +43,7 @@ export function detectCgroups(
     mode,
     controllers: new Set(mode === 'v2' ? unified : v1.keys()),
     unifiedHoldsControllers: mode === 'hybrid' && unified.length > 0,
+    roots,
     directory(controller, cgroupsPath) {
       const root = mode === 'v2' ? v2 : v1.get(controller);
       return root == null ? null : path.join(root, cgroupsPath);
@@ -49,6 +54,17 @@ export function detectCgroups(
 const V1_CONTROLLERS = new Set(
   'blkio cpu cpuacct cpuset devices freezer hugetlb memory net_cls net_prio perf_event pids rdma misc'.split(' '),
 );
+
+/** Removes a cgroup from every hierarchy where it is empty. Never throws: one that is in use or gone is left. */
+export function removeEmptyCgroup(cgroups: Cgroups, cgroupsPath: string): void {
+  for (const root of cgroups.roots) {
+    try {
+      fs.rmdirSync(path.join(root, cgroupsPath));
+    } catch {
+      // EBUSY: another daemon's containers are in it; ENOENT: this hierarchy never had it.
+    }
+  }
+}
 
 /** A cgroup file's text, null when it is not there (ENOENT, or ENODEV for a cgroup that is going). */
 export function readCgroupFile(file: string): string | null {
@@ -126,6 +142,23 @@ export async function setFrozen(cgroups: Cgroups, cgroupsPath: string, frozen: b
     }
     await sleep(wait);
   }
+}
+
+/** Takes limits away from a cgroup. What the host lacks, and a cgroup that is gone, are passed over. */
+export function liftLimits(
+  cgroups: Cgroups,
+  cgroupsPath: string,
+  lifted: { swap: boolean; cpuQuota: boolean; pids: boolean },
+): void {
+  const v2 = cgroups.mode === 'v2';
+  const write = (controller: string, file: string, value: string) => {
+    const directory = cgroups.directory(controller, cgroupsPath);
+    const path = directory === null ? null : `${directory}/${file}`;
+    if (path !== null && fs.existsSync(path)) fs.writeFileSync(path, value);
+  };
+  if (lifted.swap) write('memory', v2 ? 'memory.swap.max' : 'memory.memsw.limit_in_bytes', v2 ? 'max' : '-1');
+  if (lifted.cpuQuota) write('cpu', v2 ? 'cpu.max' : 'cpu.cfs_quota_us', v2 ? 'max' : '-1');
+  if (lifted.pids) write('pids', 'pids.max', 'max');
 }
 
 /** Kills every process of a cgroup and waits until all are gone; false when some remain after `timeoutMs`. */

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
-import { type Cgroups, cgroupPids, detectCgroups } from '../../src/linux/cgroup.ts';
+import { type Cgroups, cgroupPids, detectCgroups, removeEmptyCgroup } from '../../src/linux/cgroup.ts';
 import type { ContainerMonitorSpec, LogSink, Monitor, RuntimeBinary } from '../../src/runtime/contract.ts';
 import { ShimMonitors } from '../../src/runtime/monitors.ts';
 
@@ -124,6 +124,7 @@ export class MonitorFixture {
   }
 
   close(): void {
+    removeEmptyCgroup(this.cgroups, PARENT);
     // What a failed test left running would keep the test process alive.
     for (const pid of cgroupPids(this.cgroups, PARENT)) process.kill(pid, 'SIGKILL');
     for (const controller of this.cgroups.controllers) {

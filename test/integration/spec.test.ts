@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { ContainerConfig, HostConfig } from '../../src/api/schemas/container.ts';
+import { detectCgroups, removeEmptyCgroup } from '../../src/linux/cgroup.ts';
 import { DEFAULT_APPARMOR_PROFILE, ensureAppArmorProfile } from '../../src/runtime/spec/apparmor-profile.ts';
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from '../../src/runtime/spec/capabilities.ts';
 import { readHostFacts } from '../../src/runtime/spec/host-facts.ts';
@@ -72,6 +73,7 @@ before(async () => {
 });
 
 after(() => {
+  removeEmptyCgroup(detectCgroups(), '/gantry-spec');
   if (directory !== '') rmSync(directory, { recursive: true, force: true });
 });
 

@@ -6,6 +6,9 @@ import { BackOff } from '../restart/restart-policy.ts';
 import { AsyncLock } from './async-lock.ts';
 import { WaitList } from './wait-list.ts';
 
+/** Cgroup that containers' own are in, unless --cgroup-parent says otherwise. */
+export const DEFAULT_CGROUP_PARENT = '/gantry';
+
 /** A client that attached before the container's process was there. */
 export interface PendingAttach {
   /** The process is created and has not run: connect now, nothing of its output is lost. */
@@ -68,7 +71,7 @@ export class Container {
 
   /** Cgroup as in the OCI spec's linux.cgroupsPath. */
   get cgroupsPath(): string {
-    const parent = this.record.hostConfig.CgroupParent || this.#context.settings.cgroupParent || '/gantry';
+    const parent = this.record.hostConfig.CgroupParent || this.#context.settings.cgroupParent || DEFAULT_CGROUP_PARENT;
     return join('/', parent, this.id);
   }
 
