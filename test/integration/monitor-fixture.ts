@@ -124,16 +124,9 @@ export class MonitorFixture {
   }
 
   close(): void {
-    removeEmptyCgroup(this.cgroups, PARENT);
     // What a failed test left running would keep the test process alive.
     for (const pid of cgroupPids(this.cgroups, PARENT)) process.kill(pid, 'SIGKILL');
-    for (const controller of this.cgroups.controllers) {
-      try {
-        fs.rmdirSync(this.cgroups.directory(controller, PARENT)!);
-      } catch {
-        // another hierarchy's name for the same directory was removed already
-      }
-    }
+    removeEmptyCgroup(this.cgroups, PARENT);
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
 }
