@@ -4,12 +4,19 @@ import { jsonStream } from '../../api/client/json-stream.ts';
 import { humanSize } from '../../api/units.ts';
 import type { Output } from '../io.ts';
 
+interface Detail {
+  current?: number;
+  total?: number;
+}
+
 export interface ProgressMessage {
   stream?: string;
   status?: string;
   id?: string;
+  /** An engine's own text for the bar; older than the detail. */
   progress?: string;
-  progressDetail?: { current?: number; total?: number; start?: number; hidecounts?: boolean; units?: string } | null;
+  /** Empty when the step has no size: the line is rewritten all the same. */
+  progressDetail?: Detail | null;
   error?: string;
   errorDetail?: { message?: string; code?: number };
   aux?: unknown;
@@ -17,44 +24,64 @@ export interface ProgressMessage {
 
 /** Shows the messages until their end. Throws what the engine reports as an error; the engine's message alone, as docker does. */
 export async function showProgress(body: AsyncIterable<Buffer>, output: Output | undefined): Promise<void> {
-  const terminal = output?.isTTY ?? false;
-  /** Line of each id, counted from the first that was shown. */
+  /** Line of each id, counted from the first of the block that is being rewritten. */
   const lines = new Map<string, number>();
   for await (const message of jsonStream<ProgressMessage>(body)) {
     const error = message.errorDetail?.message ?? message.error;
     if (error) throw new Error(error);
     if (!output || message.aux !== undefined) continue;
-    const bar = progressText(message, terminal ? output.columns() : 0);
-    if (!terminal && bar !== '') continue;
-    if (terminal && message.id && (bar !== '' || message.progressDetail !== undefined)) {
-      let line = lines.get(message.id);
-      if (line === undefined) {
-        line = lines.size;
-        lines.set(message.id, line);
-        output.write('\n');
-      }
-      const up = lines.size - line;
-      output.write(`\x1b[${up}A\x1b[2K\r${lineOf(message, bar)}\r\x1b[${up}B`);
-      continue;
-    }
-    if (terminal && message.id === undefined) lines.clear();
-    output.write(message.stream ?? `${lineOf(message, bar)}\n`);
+    if (output.isTTY) output.write(onTerminal(message, lines, output.columns()));
+    // Bars are for terminals, what has none is told everywhere.
+    else if (barOf(message.progressDetail, 0) === '') output.write(plainLine(message));
   }
 }
 
-function lineOf(message: ProgressMessage, bar: string): string {
-  const prefix = message.id ? `${message.id}: ` : '';
-  return `${prefix}${message.status ?? ''}${bar === '' ? '' : ` ${bar}`}`;
+function onTerminal(message: ProgressMessage, lines: Map<string, number>, columns: number): string {
+  const detail = message.progressDetail;
+  if (message.stream || (!detail && !message.progress)) {
+    // What is no progress ends the block: later bars begin below it.
+    lines.clear();
+    // A longer line of progress without an id may have stood here.
+    return message.stream || plainLine(message).replace('\n', '\x1b[K\n');
+  }
+  const bar = detail ? barOf(detail, columns) : message.progress!;
+  const line = `\x1b[2K\r${label(message)}${bar === '' ? '' : ` ${bar}`}\r`;
+  if (!message.id) {
+    lines.clear();
+    return line;
+  }
+  let start = '';
+  let index = lines.get(message.id);
+  if (index === undefined) {
+    index = lines.size;
+    lines.set(message.id, index);
+    start = '\n';
+  }
+  const up = lines.size - index;
+  return `${start}\x1b[${up}A${line}\x1b[${up}B`;
 }
 
+function plainLine(message: ProgressMessage): string {
+  if (message.stream) return message.stream;
+  return `${label(message)}${message.progress ? ` ${message.progress}` : ''}\n`;
+}
+
+function label(message: ProgressMessage): string {
+  return `${message.id ? `${message.id}: ` : ''}${message.status ?? ''}`;
+}
+
+const STEPS = 50;
+/** A bar needs more columns than this. */
 const NARROW = 110;
 
-function progressText(message: ProgressMessage, columns: number): string {
-  const { current = 0, total = 0 } = message.progressDetail ?? {};
-  if (current <= 0 && total <= 0) return message.progress ?? '';
-  const size = (bytes: number) => humanSize(bytes, 4).padStart(8);
-  if (total <= 0 || current > total) return size(current);
-  const steps = Math.min(50, Math.floor((current / total) * 50));
-  const bar = columns > NARROW ? `[${'='.repeat(steps)}>${' '.repeat(50 - steps)}] ` : '';
-  return `${bar}${size(current)}/${humanSize(total, 4)}`;
+/** "[====>    ]  10.2MB/20.4MB"; '' when nothing is counted. */
+function barOf(detail: Detail | null | undefined, columns: number): string {
+  const { current = 0, total = 0 } = detail ?? {};
+  if (current <= 0 && total <= 0) return '';
+  const size = humanSize(current).padStart(8);
+  if (total <= 0) return size;
+  const done = Math.min(STEPS, Math.floor((current / total) * STEPS));
+  const bar = columns > NARROW ? `[${'='.repeat(done)}>${' '.repeat(STEPS - done)}] ` : '';
+  // More than all of it: the total is not to be trusted.
+  return `${bar}${size}${current > total ? '' : `/${humanSize(total)}`}`;
 }
