@@ -6,6 +6,7 @@
  * exited (output drained, log complete, exit file written) -> closed (runtime state deleted, monitor gone).
  */
 import type { Duplex } from 'node:stream';
+import type { OciResources } from './spec/types.ts';
 
 export interface RuntimeBinary {
   /** Name users know it by ("crun", "runc", or of --add-runtime). */
@@ -126,5 +127,5 @@ export interface OciRuntime {
   /** Deletes the runtime's state, cgroup included. Never throws for what is gone. */
   delete(id: string, force: boolean): Promise<void>;
   /** `resources`: the OCI linux.resources object with what changes. */
-  update(id: string, resources: Record<string, unknown>): Promise<void>;
+  update(id: string, resources: OciResources): Promise<void>;
 }

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { GantryError } from '../api/errors.ts';
 import type { OciRuntime, OciState, RuntimeBinary } from './contract.ts';
+import type { OciResources } from './spec/types.ts';
 
 interface Outcome {
   code: number;
@@ -14,6 +15,7 @@ interface Outcome {
 /** An OCI runtime program (runtime-spec's command line as runc defines it), for the calls that need no monitor. */
 export class OciRuntimeProgram implements OciRuntime {
   readonly binary: RuntimeBinary;
+  #name: string | null = null;
 
   constructor(binary: RuntimeBinary) {
     this.binary = binary;
@@ -43,17 +45,26 @@ export class OciRuntimeProgram implements OciRuntime {
     if (code !== 0 && !isGone(stderr)) throw this.#failure('delete', id, stderr);
   }
 
-  async update(id: string, resources: Record<string, unknown>): Promise<void> {
+  /** What takes a limit away (-1) is for liftLimits() where the runtime cannot. */
+  async update(id: string, resources: OciResources): Promise<void> {
+    // crun 1.8 writes -1 as it is, which the kernel refuses (pids.max, quota on v1), or passes it over (quota on v2).
+    const possible = (await this.#programName()) === 'crun' ? withoutLifted(resources) : resources;
     // From a file: crun opens /dev/stdin by name, which the socket pairs of Node's stdio refuse.
     const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'gantry-update-'));
     try {
       const file = path.join(dir, 'resources.json');
-      await fs.writeFile(file, JSON.stringify(resources), { mode: 0o600 });
+      await fs.writeFile(file, JSON.stringify(possible), { mode: 0o600 });
       const { code, stderr } = await this.#run(['update', '--resources', file, id]);
       if (code !== 0) throw this.#failure('update', id, stderr);
     } finally {
       await fs.rm(dir, { recursive: true, force: true });
     }
+  }
+
+  /** First word of what it says of its version ("crun", "runc"), whatever its file is called. */
+  async #programName(): Promise<string> {
+    this.#name ??= (await this.#run(['--version'])).stdout.split(' ', 1)[0] ?? '';
+    return this.#name;
   }
 
   #failure(call: string, id: string, stderr: string): GantryError {
@@ -73,6 +84,19 @@ export class OciRuntimeProgram implements OciRuntime {
       });
     });
   }
+}
+
+function withoutLifted({ memory, cpu, pids, ...others }: OciResources): OciResources {
+  const { swap, ...otherMemory } = memory ?? {};
+  const { quota, ...otherCpu } = cpu ?? {};
+  return {
+    ...others,
+    ...(memory === undefined
+      ? {}
+      : { memory: { ...otherMemory, ...(swap === undefined || swap < 0 ? {} : { swap }) } }),
+    ...(cpu === undefined ? {} : { cpu: { ...otherCpu, ...(quota === undefined || quota < 0 ? {} : { quota }) } }),
+    ...(pids === undefined || pids.limit < 0 ? {} : { pids }),
+  };
 }
 
 /** runc: "container does not exist"; crun: "error opening file ...status: No such file or directory". */

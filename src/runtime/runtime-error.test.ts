@@ -26,6 +26,10 @@ it("brings crun's wording to runc's", () => {
     exitCode: 126,
     message: `${PREFIX}crun create failed: unable to start container process: exec: "/x": permission denied: unknown`,
   });
+  assert.match(
+    runtimeFailure('write file `/proc/thread-self/attr/exec`: No such file or directory').message,
+    /unable to apply apparmor profile: apparmor failed to apply profile: write \/proc\/thread-self\/attr\/exec: no such/,
+  );
 });
 
 it('takes the last error of a log, past lines cut short', () => {

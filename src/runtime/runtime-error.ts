@@ -37,6 +37,10 @@ export function runtimeFailure(
           : 'executable file not found in $PATH';
     text = `${stage === 'exec' ? 'exec' : `crun ${stage}`} failed: unable to start container process: exec: ${JSON.stringify(what)}: ${reason}`;
   }
+  const profile = /^write file `(\/proc\/.*\/attr\/.*exec)`: No such file or directory$/.exec(text);
+  if (profile !== null) {
+    text = `unable to start container process: error during container init: unable to apply apparmor profile: apparmor failed to apply profile: write ${profile[1]}: no such file or directory`;
+  }
   const lower = text.toLowerCase();
   let exitCode: RuntimeExitCode = 125;
   if (/executable file not found|no such file or directory|system cannot find the file specified/.test(lower))

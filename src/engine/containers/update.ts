@@ -22,7 +22,13 @@ export async function update(
       const runtime = context.runtimes.get(record.runtime);
       if (runtime === undefined) throw new GantryError('system', `unknown or invalid runtime name: ${record.runtime}`);
       const resources = buildUpdateResources(changed, deps.hostFacts.devices);
-      await runtime.update(container.id, resources as unknown as Record<string, unknown>);
+      // Before the rest: a memory limit can only grow beyond its swap limit when that one is gone.
+      deps.cgroups.lift(container.cgroupsPath, {
+        swap: resources.memory?.swap === -1,
+        cpuQuota: resources.cpu?.quota === -1,
+        pids: resources.pids?.limit === -1,
+      });
+      await runtime.update(container.id, resources);
     }
     record.hostConfig = hostConfig;
     container.save(true);

@@ -16,18 +16,19 @@ export function buildResources(hostConfig: HostConfig, devices: HostDevices): Oc
   const cpu = cpuResources(hostConfig);
   if (Object.keys(cpu).length > 0) resources.cpu = cpu;
   const pids = hostConfig.PidsLimit;
-  if (pids !== undefined && pids !== null && pids !== 0) resources.pids = { limit: pids < 0 ? -1 : pids };
+  // A new cgroup has no limit; crun 1.8 cannot write that one.
+  if (pids !== undefined && pids !== null && pids > 0) resources.pids = { limit: pids };
   const blockIO = blockIoResources(hostConfig, devices);
   if (Object.keys(blockIO).length > 0) resources.blockIO = blockIO;
   return resources;
 }
 
-/** What `docker update` sends to the runtime: as above, but 0 and -1 take a limit away. */
+/** What `docker update` sends to the runtime: as above, but -1 takes a limit away (for pids 0 as well). */
 export function buildUpdateResources(hostConfig: HostConfig, devices: HostDevices): OciResources {
   const resources = buildResources(hostConfig, devices);
   if (hostConfig.MemorySwap === -1) resources.memory = { ...resources.memory, swap: -1 };
   if ((hostConfig.CpuQuota ?? 0) < 0) resources.cpu = { ...resources.cpu, quota: -1 };
-  if (hostConfig.PidsLimit === 0) resources.pids = { limit: -1 };
+  if (hostConfig.PidsLimit != null && hostConfig.PidsLimit <= 0) resources.pids = { limit: -1 };
   return resources;
 }
 

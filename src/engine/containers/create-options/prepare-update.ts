@@ -62,6 +62,10 @@ export function prepareUpdate(record: ContainerRecord, body: UpdateBody, host: H
   if (changed.Memory !== undefined && changed.MemorySwap === undefined && (current.MemorySwap ?? 0) !== 0) {
     changed.MemorySwap = current.MemorySwap!;
   }
+  // And runc a swap limit only with the memory that Docker counts into it.
+  if (changed.MemorySwap !== undefined && changed.Memory === undefined && (current.Memory ?? 0) > 0) {
+    changed.Memory = current.Memory!;
+  }
   return { hostConfig, changed, warnings };
 }
 
