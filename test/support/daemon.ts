@@ -13,7 +13,8 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const LAUNCHER = join(ROOT, 'bin/gantryd');
-const START_TIMEOUT_MS = 15_000;
+/** Generous: an emulated machine takes twenty times as long. */
+const START_TIMEOUT_MS = 90_000;
 
 export interface TestDaemonOptions {
   /** Beside those that keep the daemon apart from others. */
