@@ -25,6 +25,8 @@ import { PRODUCT } from './product.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/exec.ts';
+import { imageRoutes } from './routes/images.ts';
+import { logRoutes } from './routes/logs.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { notSupportedRoutes } from './routes/not-supported.ts';
 import { pingRoutes } from './routes/ping.ts';
@@ -75,12 +77,14 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   });
   // Storage and networks as well: which of them live depends on the containers that do.
   await containers.restore();
+  await images.recover();
   return {
     context,
     routes: [
       ...pingRoutes(),
       ...containerRoutes(containers),
-
+      ...logRoutes(containers),
+      ...imageRoutes(images, containers),
       ...execRoutes(containers),
       ...volumeRoutes(volumes),
       ...systemRoutes({

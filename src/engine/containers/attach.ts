@@ -6,7 +6,8 @@ import type { LogDrivers } from '../logs/log-drivers.ts';
 import { bridge, closeClient } from './bridge.ts';
 import type { Container, PendingAttach } from './container.ts';
 import { parseDetachKeys } from './detach-keys.ts';
-import { frame, STDERR, STDOUT, Unframer } from './frames.ts';
+import { Unframer } from './frames.ts';
+import { readLogs } from './read-logs.ts';
 
 export interface AttachRequest {
   stdin: boolean;
@@ -115,19 +116,16 @@ export async function attach(
 }
 
 async function replay(container: Container, request: AttachRequest, client: Duplex, deps: AttachDeps): Promise<void> {
-  const { record } = container;
-  const driver = deps.logDrivers.of(record);
   const aborted = new AbortController();
   client.once('close', () => aborted.abort());
-  const entries = driver.read(record, { since: null, until: null, tail: null, follow: null, signal: aborted.signal });
-  const raw = record.config.Tty === true || !request.framed;
-  for await (const batch of entries) {
-    const wanted = batch.filter((entry) => (entry.stream === 'stdout' ? request.stdout : request.stderr));
-    const bytes = wanted.map((entry) =>
-      raw ? entry.line : frame(entry.stream === 'stdout' ? STDOUT : STDERR, entry.line),
-    );
+  const blocks = readLogs(container.record, deps.logDrivers, {
+    ...{ stdout: request.stdout, stderr: request.stderr, timestamps: false, details: false },
+    framed: request.framed && container.record.config.Tty !== true,
+    ...{ since: null, until: null, tail: null, follow: null, signal: aborted.signal },
+  });
+  for await (const block of blocks) {
     if (client.destroyed) return;
-    if (!client.write(Buffer.concat(bytes))) {
+    if (!client.write(block)) {
       await new Promise((resolve) => client.once('drain', resolve).once('close', resolve));
     }
   }

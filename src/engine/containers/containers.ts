@@ -19,6 +19,7 @@ import { inspectContainer } from './inspect.ts';
 import { Launcher } from './launcher.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { type ListDeps, listContainers, pruneCandidates, sizesOf } from './list.ts';
+import { type LogsRequest, readLogs } from './read-logs.ts';
 import { Remover } from './remover.ts';
 import { rename } from './rename.ts';
 import { eachOf, Restorer } from './restorer.ts';
@@ -168,6 +169,15 @@ export class Containers {
   /** See attach(): `open` takes the client's connection over. */
   attach(container: Container, request: AttachRequest, open: () => Duplex | Promise<Duplex>): Promise<void> {
     return attach(container, request, open, { context: this.#context, logDrivers: this.#deps.logDrivers });
+  }
+
+  /**
+   * What the container has put out. `follow`: goes on until its process has ended and the log is complete; at once for one that
+   * does not run. Throws not_supported when its log driver keeps nothing.
+   */
+  logs(container: Container, request: Omit<LogsRequest, 'follow'> & { follow: boolean }): AsyncGenerator<Buffer, void> {
+    const follow = request.follow ? (container.monitor?.exited ?? null) : null;
+    return readLogs(container.record, this.#deps.logDrivers, { ...request, follow });
   }
 
   /** Throws conflict when it does not run. */

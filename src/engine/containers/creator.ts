@@ -3,8 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { GantryError } from '../../api/errors.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
-import type { ImageRecord } from '../image-record.ts';
-import { parsePlatform } from '../images/create.ts';
+import { checkPlatform, parsePlatform } from '../images/platform.ts';
 import { minorOf } from './api-version.ts';
 import { Container } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
@@ -36,7 +35,9 @@ export class Creator {
     const name = given === '' ? generateName((candidate) => this.#index.taken(candidate)) : given;
     const reference = request.body.Image ?? '';
     const image = reference === '' ? null : images.resolve(reference);
-    if (image !== null) checkPlatform(request.platform, image, reference);
+    if (image !== null && request.platform !== '') {
+      checkPlatform(image, parsePlatform(request.platform), reference);
+    }
     const prepared = prepareCreate(request.body, {
       settings: this.#context.settings,
       host: this.#deps.hostFacts,
@@ -131,14 +132,4 @@ function newId(): string {
     const id = randomBytes(32).toString('hex');
     if (!/^\d{12}/.test(id)) return id;
   }
-}
-
-function checkPlatform(platform: string, image: ImageRecord, reference: string): void {
-  if (platform === '') return;
-  const wanted = parsePlatform(platform);
-  if (wanted.architecture === image.architecture && (wanted.variant === '' || wanted.variant === image.variant)) return;
-  throw new GantryError(
-    'not_found',
-    `image with reference ${reference} was found but does not provide the specified platform (${platform})`,
-  );
 }

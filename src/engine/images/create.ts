@@ -1,6 +1,5 @@
 /** Images made here: from a container (commit) and from a plain root file system (import). */
-import { type Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable } from 'node:stream';
 import { GantryError } from '../../api/errors.ts';
 import type { ImageConfig } from '../../api/schemas/image.ts';
 import type { Layer } from '../../storage/contract.ts';
@@ -9,6 +8,7 @@ import type { HistoryEntry, ImageRecord } from '../image-record.ts';
 import { applyChanges } from './changes.ts';
 import { imageConfigOf, mergeConfig } from './image-config.ts';
 import { buildConfig, recordOf } from './oci-config.ts';
+import { hostArchitecture, parsePlatform } from './platform.ts';
 import { familiarString, type Reference } from './reference.ts';
 import { type ImageScope, imageEvent } from './scope.ts';
 import { imageTarget, tagImage } from './tag.ts';
@@ -155,51 +155,4 @@ function layersUnder(scope: ImageScope, top: string | null): Layer[] {
     at = layer.parent;
   }
   return layers;
-}
-
-/** GOARCH name of this machine, as images carry it. */
-export function hostArchitecture(): string {
-  return ({ x64: 'amd64', ia32: '386' } as Record<string, string>)[process.arch] ?? process.arch;
-}
-
-export interface Platform {
-  architecture: string;
-  variant: string;
-}
-
-/** Reads os[/arch[/variant]]; missing parts are this machine's. Throws invalid_parameter. */
-export function parsePlatform(text: string): Platform {
-  if (text === '') return { architecture: hostArchitecture(), variant: '' };
-  const parts = text.toLowerCase().split('/');
-  if (parts.length > 3 || parts.some((part) => !/^[a-z0-9_.-]+$/.test(part))) {
-    throw new GantryError('invalid_parameter', `"${text}" is an invalid OS/arch specification: invalid argument`);
-  }
-  if (parts.length === 1 && parts[0] !== 'linux') return normalised(parts[0]!, '');
-  if (parts[0] !== 'linux') {
-    throw new GantryError('invalid_parameter', `operating system is not supported: ${parts[0]}`);
-  }
-  return parts[1] === undefined
-    ? { architecture: hostArchitecture(), variant: '' }
-    : normalised(parts[1], parts[2] ?? '');
-}
-
-function normalised(architecture: string, variant: string): Platform {
-  const names: Record<string, string> = { x86_64: 'amd64', 'x86-64': 'amd64', aarch64: 'arm64', i386: '386' };
-  const name = names[architecture] ?? architecture;
-  return { architecture: name, variant: name === 'arm64' && variant === 'v8' ? '' : variant };
-}
-
-/** The stream, cut off with an error after `limit` bytes. */
-export function limited(input: Readable, limit: number, what: string): Readable {
-  let seen = 0;
-  const gate = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      seen += chunk.length;
-      if (seen > limit) done(new GantryError('too_large', `${what} is larger than ${limit} bytes`));
-      else done(null, chunk);
-    },
-  });
-  // The reader of the gate sees the error.
-  pipeline(input, gate).catch(() => {});
-  return gate;
 }

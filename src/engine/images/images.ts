@@ -9,7 +9,10 @@ import { ImageStore } from './image-store.ts';
 import { type HistoryResponseItem, imageHistory, inspectImage } from './inspect.ts';
 import { LayerUse } from './layer-use.ts';
 import { type ImageListOptions, listImages } from './list.ts';
+import { type LoadOptions, loadImages } from './load.ts';
+import { checkPlatform, type Platform } from './platform.ts';
 import { type ImagePruneReport, type ImageRemoveOptions, pruneImages, removeImage } from './remove.ts';
+import { saveImages } from './save.ts';
 import type { ImageScope } from './scope.ts';
 import { tagImage, tagTarget } from './tag.ts';
 
@@ -46,12 +49,18 @@ export class Images {
     return listImages(this.#scope, options);
   }
 
-  inspect(nameOrId: string): ImageInspect {
-    return inspectImage(this.#scope, this.resolve(nameOrId));
+  inspect(nameOrId: string, platform: Platform | null = null): ImageInspect {
+    return inspectImage(this.#scope, this.#resolveFor(nameOrId, platform));
   }
 
-  history(nameOrId: string): HistoryResponseItem[] {
-    return imageHistory(this.#scope, this.resolve(nameOrId));
+  history(nameOrId: string, platform: Platform | null = null): HistoryResponseItem[] {
+    return imageHistory(this.#scope, this.#resolveFor(nameOrId, platform));
+  }
+
+  #resolveFor(nameOrId: string, platform: Platform | null): ImageRecord {
+    const image = this.resolve(nameOrId);
+    checkPlatform(image, platform, nameOrId);
+    return image;
   }
 
   tag(nameOrId: string, repo: string, tag: string): void {
@@ -74,6 +83,16 @@ export class Images {
 
   import(tar: Readable, options: ImportOptions): Promise<string> {
     return importImage(this.#scope, tar, options);
+  }
+
+  /** See loadImages(). */
+  load(archive: Readable, options: LoadOptions): Promise<void> {
+    return loadImages(this.#scope, archive, options);
+  }
+
+  /** See saveImages(). */
+  save(names: readonly string[], platform: Platform | null): Readable {
+    return saveImages(this.#scope, names, platform);
   }
 
   /** After a container was removed: drops the layers that only it still used (its image was removed by force before). */

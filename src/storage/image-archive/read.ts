@@ -25,8 +25,15 @@ export interface ReadImage {
 export interface ReadImageOptions {
   /** Bytes of the uncompressed archive read so far, then the layers one by one. */
   onProgress?: (
-    progress: { phase: 'reading'; bytes: number } | { phase: 'layer'; diffId: Digest; bytes: number },
+    progress:
+      | { phase: 'reading'; bytes: number }
+      | { phase: 'layer'; diffId: Digest; bytes: number /** Of the member, which may be compressed. */; size: number },
   ) => void;
+  /**
+   * Called with each layer's chain ID before it is looked for or registered: the caller keeps others from removing it from then on,
+   * and removes what nobody uses when the load fails. Without it, a failed load removes the layers that it brought itself.
+   */
+  pin?: (chainId: Digest) => Promise<void>;
   signal?: AbortSignal;
   /** "amd64", "arm64": which image of an index to take; the host's when not given. */
   architecture?: string;
@@ -49,7 +56,7 @@ export async function readImageArchive(
   options: ReadImageOptions = {},
 ): Promise<{ images: ReadImage[] }> {
   const directory = path.join(storage.root, 'tmp', `load-${randomUUID()}`);
-  const undo: (() => void | Promise<void>)[] = [];
+  const undo: (() => Promise<void>)[] = [];
   try {
     await fs.promises.mkdir(directory, { mode: 0o700 });
     const spool = new ImageSpool(directory);
@@ -65,6 +72,8 @@ export async function readImageArchive(
     }
     const images: ReadImage[] = [];
     for (const image of described) images.push(await register(image, spool, storage, options, undo));
+    // Last, when all the rest is there: somebody else may make an image of a config as soon as it is stored.
+    for (const image of images) await storage.content.write(image.configBytes);
     return { images };
   } catch (error) {
     stream.destroy();
@@ -85,7 +94,7 @@ async function register(
   spool: ImageSpool,
   storage: Storage,
   options: ReadImageOptions,
-  undo: (() => void | Promise<void>)[],
+  undo: (() => Promise<void>)[],
 ): Promise<ReadImage> {
   const diffIds = diffIdsOf(image.configBytes);
   if (diffIds.length !== image.layers.length) {
@@ -98,23 +107,20 @@ async function register(
   let parent: Digest | null = null;
   for (const [index, diffId] of diffIds.entries()) {
     const chainId: Digest = chainIdOf(parent, diffId);
+    await options.pin?.(chainId);
     if (storage.layers.get(chainId) === null) {
       await storage.layers.register(spool.open(image.layers[index]!), parent, {
         expectedDiffId: diffId,
-        onProgress: (bytes) => options.onProgress?.({ phase: 'layer', diffId, bytes }),
+        onProgress: (bytes) =>
+          options.onProgress?.({ phase: 'layer', diffId, bytes, size: spool.size(image.layers[index]!) }),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
-      undo.push(() => storage.layers.remove(chainId));
+      if (options.pin === undefined) undo.push(() => storage.layers.remove(chainId));
     }
     layers.push(chainId);
     parent = chainId;
   }
-  const configDigest = digestOf(image.configBytes);
-  if (!storage.content.has(configDigest)) {
-    await storage.content.write(image.configBytes);
-    undo.push(() => storage.content.delete(configDigest));
-  }
-  return { configDigest, configBytes: image.configBytes, layers, tags: image.tags };
+  return { configDigest: digestOf(image.configBytes), configBytes: image.configBytes, layers, tags: image.tags };
 }
 
 /** rootfs.diff_ids of an image config (image-spec config.md). */

@@ -136,6 +136,11 @@ export class ImageSpool {
     return this.bytes(`blobs/sha256/${hexOf(digest)}`);
   }
 
+  /** Bytes of a member as it is in the archive. */
+  size(name: string): number {
+    return this.#get(name).size;
+  }
+
   open(name: string): Readable {
     return fs.createReadStream(this.#get(name).file, { highWaterMark: 1 << 20 });
   }
