@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { DEFAULT_CGROUP_PARENT } from '../engine/containers/container.ts';
 import { Containers } from '../engine/containers/containers.ts';
+import { FilesOfContainers } from '../engine/containers/files.ts';
 import type { EngineContext } from '../engine/context.ts';
 import { EventBus } from '../engine/events.ts';
 import { Images } from '../engine/images/images.ts';
@@ -22,6 +23,7 @@ import type { Route } from './contract.ts';
 import { engineSettings } from './engine-settings.ts';
 import type { DaemonLog } from './logger.ts';
 import { PRODUCT } from './product.ts';
+import { archiveRoutes } from './routes/archive.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/exec.ts';
@@ -84,6 +86,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
       ...pingRoutes(),
       ...containerRoutes(containers),
       ...logRoutes(containers),
+      ...archiveRoutes(containers, new FilesOfContainers(storage, volumes)),
       ...imageRoutes(images, containers),
       ...execRoutes(containers),
       ...volumeRoutes(volumes),

@@ -100,7 +100,7 @@ async function createImage(images: Images, { query, input, signal }: ApiRequest,
     const id = await images.import(tar, {
       repo: query.string('repo'),
       tag: query.string('tag'),
-      message: query.string('message'),
+      message: query.string('message') || `Imported from ${source}`,
       changes: query.strings('changes'),
       platform: query.string('platform'),
       signal,
