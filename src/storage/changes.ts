@@ -23,9 +23,13 @@ interface Level {
 
 /**
  * The changes, sorted by path. As Docker compares: owner, mode, device, and for all but directories size and time; a directory is
- * listed as modified when something in it is. Neither tree may be changed by strangers except below `upper`.
+ * listed as modified when something in it is. `ignored`: paths relative to `upper` to leave out with all below them. Neither tree may be changed by strangers except below `upper`.
  */
-export async function listChanges(upper: string, lowers: readonly string[]): Promise<Change[]> {
+export async function listChanges(
+  upper: string,
+  lowers: readonly string[],
+  ignored: ReadonlySet<string> = new Set(),
+): Promise<Change[]> {
   const changes: Change[] = [];
   const turns = new Turns();
   const stack: Level[] = [{ path: '', lowers: lowers.map((lower) => Buffer.from(lower)), hidden: null, listed: true }];
@@ -43,12 +47,13 @@ export async function listChanges(upper: string, lowers: readonly string[]): Pro
     for (const name of level.hidden ?? []) add(`${level.path}/${name}`, DELETED);
     stack.pop();
   };
-  for (const entry of walkTree(upper)) {
+  for (const entry of walkTree(upper, ({ path }) => !ignored.has(path))) {
     await turns.pause();
     while (stack.length > 1 && !entry.path.startsWith(`${stack[stack.length - 1]!.path}/`)) leave();
     const parent = stack[stack.length - 1]!;
     const below = lookUp(parent.lowers, entry.name);
     parent.hidden?.delete(entry.name);
+    if (ignored.has(entry.path)) continue;
     // Under an opaque directory overlayfs shows nothing of the lower ones, but the comparison is with what the parent showed.
     if (isWhiteout(entry.stat)) {
       if (below !== null) add(entry.path, DELETED);
@@ -75,7 +80,7 @@ interface Below {
 }
 
 /** What the lower directories show under a name, or null. */
-function lookUp(lowers: readonly Buffer[], name: string): Below | null {
+export function lookUp(lowers: readonly Buffer[], name: string): Below | null {
   let found: Below | null = null;
   for (const lower of lowers) {
     const path = Buffer.concat([lower, Buffer.from(`/${name}`, 'latin1')]);
@@ -108,7 +113,7 @@ function listNames(directories: readonly Buffer[]): Set<string> {
   return names;
 }
 
-function differs(entry: TreeEntry, below: Below): boolean {
+export function differs(entry: Pick<TreeEntry, 'stat' | 'at'>, below: Below): boolean {
   const a = entry.stat;
   const b = below.stat;
   if (a.mode !== b.mode || a.uid !== b.uid || a.gid !== b.gid || a.rdev !== b.rdev) return true;

@@ -14,6 +14,7 @@ import type { Change, Digest, WritableLayers } from './contract.ts';
 import { noSpace } from './durable.ts';
 import { type FileLayerStore, removeTree } from './layer-store.ts';
 import { fixedOptions, mountOverlay } from './overlay.ts';
+import { runtimePlaces } from './runtime-places.ts';
 import { Turns, walkTree } from './tree.ts';
 import { tarTree } from './tree-tar.ts';
 
@@ -136,11 +137,14 @@ export class OverlayWritableLayers implements WritableLayers {
 
   changes(id: string): Promise<Change[]> {
     const { upperDir, lowerDirs } = this.describe(id);
-    return listChanges(upperDir, lowerDirs);
+    return listChanges(upperDir, lowerDirs, runtimePlaces(upperDir, lowerDirs));
   }
 
   diffTar(id: string): Readable {
-    return Readable.from(tarTree(this.describe(id).upperDir, { whiteouts: true }), { objectMode: false });
+    const { upperDir, lowerDirs } = this.describe(id);
+    const places = runtimePlaces(upperDir, lowerDirs);
+    const rename = (path: string) => (places.has(path) ? null : path);
+    return Readable.from(tarTree(upperDir, { whiteouts: true, rename }), { objectMode: false });
   }
 
   async size(id: string): Promise<number> {

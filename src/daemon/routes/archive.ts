@@ -2,6 +2,7 @@ import { GantryError } from '../../api/errors.ts';
 import type { Containers } from '../../engine/containers/containers.ts';
 import type { FilesOfContainers, PathStat } from '../../engine/containers/files.ts';
 import type { Query, Route } from '../contract.ts';
+import { upload } from '../upload.ts';
 import { sendArchive } from './images-streams.ts';
 
 /** A container's files: copy in and out, export, changes. */
@@ -30,7 +31,7 @@ export function archiveRoutes(containers: Containers, files: FilesOfContainers):
       path: '/containers/:id/archive',
       operationId: 'PutContainerArchive',
       async handler({ params, query, input }, reply) {
-        await files.put(containers.resolve(params.id!), pathOf(query), input, {
+        await files.put(containers.resolve(params.id!), pathOf(query), upload(input), {
           noOverwriteDirNonDir: query.bool('noOverwriteDirNonDir'),
           copyOwner: query.bool('copyUIDGID'),
         });

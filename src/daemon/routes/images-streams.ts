@@ -6,6 +6,7 @@ import { parseJsonPlatform } from '../../engine/images/platform.ts';
 import { shortId } from '../../engine/images/scope.ts';
 import type { ApiReply, ApiRequest, Route } from '../contract.ts';
 import { ProgressStream } from '../progress.ts';
+import { upload } from '../upload.ts';
 
 /** Milliseconds between two messages about the same layer. */
 const PROGRESS_INTERVAL = 100;
@@ -29,7 +30,7 @@ export function imageStreamRoutes(images: Images): Route[] {
         const progress = new ProgressStream(reply);
         const quiet = query.bool('quiet', true);
         try {
-          await images.load(input, {
+          await images.load(upload(input), {
             platform: parseJsonPlatform(query.string('platform')),
             signal,
             onMessage: (text) => progress.text(text),
@@ -96,7 +97,7 @@ async function createImage(images: Images, { query, input, signal }: ApiRequest,
   if (source === '') throw new GantryError('invalid_parameter', 'one of fromImage and fromSrc must be given');
   const progress = new ProgressStream(reply);
   try {
-    const tar = source === '-' ? input : await download(source, progress, signal);
+    const tar = source === '-' ? upload(input) : await download(source, progress, signal);
     const id = await images.import(tar, {
       repo: query.string('repo'),
       tag: query.string('tag'),
