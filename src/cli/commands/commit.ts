@@ -29,7 +29,7 @@ export const command = defineCommand({
         author: author || undefined,
         comment: message || undefined,
         changes: change.length > 0 ? change : undefined,
-        pause: ctx.flags.pause && !ctx.flags['no-pause'],
+        pause: ctx.flags.pause && !ctx.flags['no-pause'] ? undefined : false,
       },
       json: {},
     });

@@ -28,7 +28,7 @@ const flags = {
 type CopyContext = Context<typeof flags>;
 
 export const command = defineCommand({
-  use: '[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\ngantry cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH',
+  use: '[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n[OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH',
   summary: 'Copy files/folders between a container and the local filesystem',
   long: `Copy files/folders between a container and the local filesystem
 

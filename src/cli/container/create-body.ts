@@ -55,7 +55,6 @@ export function createBody(input: CreateInput): CreateBody {
   if (flags.domainname !== '') body.Domainname = flags.domainname;
   if (flags.user !== '') body.User = flags.user;
   if (flags.workdir !== '') body.WorkingDir = flags.workdir;
-  if (flags['mac-address'] !== '') body.MacAddress = flags['mac-address'];
   if (changed.has('stop-signal')) body.StopSignal = flags['stop-signal'];
   if (changed.has('stop-timeout')) body.StopTimeout = flags['stop-timeout'];
   // `--entrypoint ""` resets the image's one: a list with an empty word says so in the API.
@@ -76,7 +75,8 @@ export function createBody(input: CreateInput): CreateBody {
   const binds = new Set<string>();
   for (const volume of flags.volume) {
     if (volume === '') throw new Error('invalid empty volume spec');
-    if (!volume.includes(':')) anonymous[volume] = {};
+    // Two characters or fewer can hold no source: docker takes them for a path, and the engine refuses them.
+    if (!volume.includes(':') || volume.length <= 2) anonymous[volume] = {};
     else binds.add(bindSpec(volume));
   }
   if (Object.keys(anonymous).length > 0) body.Volumes = anonymous;
@@ -258,8 +258,9 @@ function hostConfig({ flags, changed }: CreateInput): Partial<HostConfig> {
   set('VolumesFrom', flags['volumes-from']);
   set('VolumeDriver', flags['volume-driver']);
   set('IpcMode', flags.ipc);
-  set('CapAdd', flags['cap-add']);
-  set('CapDrop', flags['cap-drop']);
+  const capabilities = effectiveCapabilities(flags['cap-add'], flags['cap-drop']);
+  set('CapAdd', capabilities.add);
+  set('CapDrop', capabilities.drop);
   set('GroupAdd', flags['group-add']);
   set('OomScoreAdj', flags['oom-score-adj']);
   set('OomKillDisable', flags['oom-kill-disable']);
@@ -294,6 +295,20 @@ function hostConfig({ flags, changed }: CreateInput): Partial<HostConfig> {
   return host as Partial<HostConfig>;
 }
 
+/** Names in their full form, sorted; ALL swallows the rest. */
+function effectiveCapabilities(add: readonly string[], drop: readonly string[]): { add: string[]; drop: string[] } {
+  const full = (names: readonly string[]) => {
+    const set = new Set(
+      names.map((name) => {
+        const upper = name.trim().toUpperCase();
+        return upper === 'ALL' || upper === 'RESET' || upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
+      }),
+    );
+    return set.has('ALL') ? ['ALL'] : [...set].sort();
+  };
+  return { add: full(add), drop: full(drop) };
+}
+
 /** A seccomp profile is a file of the client's, sent as its text; systempaths=unconfined becomes two empty lists. */
 function securityOptions(options: readonly string[], host: Record<string, unknown>): void {
   const kept: string[] = [];
@@ -304,7 +319,7 @@ function securityOptions(options: readonly string[], host: Record<string, unknow
       continue;
     }
     const match = /^([^=:]*)[=:](.*)$/s.exec(option);
-    if (!match && option !== 'no-new-privileges') throw new Error(`invalid --security-opt: ${JSON.stringify(option)}`);
+    if (!match && option !== 'no-new-privileges') throw new Error(`Invalid --security-opt: ${JSON.stringify(option)}`);
     if (match?.[1] === 'seccomp' && match[2] !== 'unconfined' && match[2] !== 'builtin') {
       kept.push(`seccomp=${readProfile(match[2]!)}`);
     } else {

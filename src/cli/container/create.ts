@@ -1,7 +1,7 @@
 /** Creating a container for run and create: image pulled when missing, warnings printed, ID file written. */
 
 import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import type { Client } from '../../api/client/client.ts';
+import { type Client, compareVersions } from '../../api/client/client.ts';
 import { ApiError } from '../../api/client/errors.ts';
 import type { ContainerCreateResponse } from '../../api/schemas/container.ts';
 import type { Context } from '../command.ts';
@@ -42,6 +42,7 @@ export async function create(ctx: Context, flags: Flags, client: Client, body: C
   }
   let written = false;
   try {
+    await placeMacAddress(client, body);
     if (flags.pull === 'always') await pull(ctx, client, flags, body.Image!);
     const send = () =>
       client.json<ContainerCreateResponse>('POST', '/containers/create', {
@@ -69,6 +70,13 @@ export async function create(ctx: Context, flags: Flags, client: Client, body: C
     if (flags.cidfile !== '' && !written && existsSync(flags.cidfile) && statSync(flags.cidfile).size === 0)
       rmSync(flags.cidfile);
   }
+}
+
+/** Engines before API 1.44 know a MAC address of the container only, not of its endpoints. */
+async function placeMacAddress(client: Client, body: CreateBody): Promise<void> {
+  const endpoints = Object.values(body.NetworkingConfig?.EndpointsConfig ?? {});
+  const address = endpoints.find(({ MacAddress }) => MacAddress)?.MacAddress;
+  if (address && compareVersions(await client.apiVersion(), '1.44') < 0) body.MacAddress = address;
 }
 
 async function pull(ctx: Context, client: Client, flags: Flags, image: string): Promise<void> {

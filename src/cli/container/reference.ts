@@ -7,7 +7,14 @@ const REFERENCE = new RegExp(
   `^((?:${DOMAIN}/)?${COMPONENT}(?:/${COMPONENT})*)(?::([\\w][\\w.-]{0,127}))?(?:@([A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{32,}))?$`,
 );
 
-/** Repository and tag ("latest" when there is none) of a name. Throws `invalid reference format...`. */
+/** The full name of a repository: docker.io, and library/ where there is no user. */
+export function fullName(name: string): string {
+  const first = name.split('/')[0]!;
+  if (!name.includes('/')) return `docker.io/library/${name}`;
+  return /[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase() ? name : `docker.io/${name}`;
+}
+
+/** Full repository name and tag ("latest" when there is none) of a name. Throws `invalid reference format...`. */
 export function splitReference(text: string): { repo: string; tag: string } {
   const match = REFERENCE.exec(text);
   if (!match) {
@@ -18,5 +25,5 @@ export function splitReference(text: string): { repo: string; tag: string } {
     throw new Error('invalid reference format');
   }
   if (match[3]) throw new Error('refusing to create a tag with a digest reference');
-  return { repo: match[1]!, tag: match[2] ?? 'latest' };
+  return { repo: fullName(match[1]!), tag: match[2] ?? 'latest' };
 }

@@ -1,6 +1,7 @@
 /** Pulling an image through the API. */
 
 import type { Client } from '../../api/client/client.ts';
+import { fullName } from '../container/reference.ts';
 import type { Output } from '../io.ts';
 import { showProgress } from './progress.ts';
 
@@ -20,11 +21,6 @@ export async function pullImage(
     query: { fromImage: name, tag: tag || undefined, platform: platform || undefined },
   });
   await showProgress(response, output);
-  const first = name.split('/')[0]!;
-  const full = !name.includes('/')
-    ? `docker.io/library/${name}`
-    : /[.:]/.test(first) || first === 'localhost'
-      ? name
-      : `docker.io/${name}`;
+  const full = fullName(name);
   return tag === '' ? full : `${full}${digest >= 0 ? '@' : ':'}${tag}`;
 }

@@ -1,0 +1,447 @@
+/**
+ * The CLI with containers that run: streams, exit codes, terminals, copying. Against a gantryd of its own, or against the engine that
+ * GANTRY_TEST_HOST names (a dockerd, to see that the CLI is right where both could be wrong together).
+ */
+
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { onTerminal, type PtyStep } from '../support/on-terminal.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const GANTRY = `${root}/bin/gantry`;
+const foreign = process.env.GANTRY_TEST_HOST;
+const skip = process.getuid?.() !== 0 ? 'needs root' : !existsSync('/usr/bin/busybox') ? 'needs busybox-static' : false;
+
+let daemon: TestDaemon | undefined;
+let scratch = '';
+let env: NodeJS.ProcessEnv = {};
+
+interface Result {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function gantry(args: string[], input: string | Buffer = ''): Promise<Result> {
+  return new Promise((resolve) => {
+    const child = spawn(GANTRY, args, { env, cwd: scratch });
+    const out: Buffer[] = [];
+    let stderr = '';
+    child.stdout.on('data', (chunk) => out.push(chunk));
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
+    child.on('close', (status) => resolve({ status, stdout: Buffer.concat(out).toString('latin1'), stderr }));
+  });
+}
+
+async function ok(args: string[], input: string | Buffer = ''): Promise<string> {
+  const result = await gantry(args, input);
+  assert.equal(result.status, 0, `gantry ${args.join(' ')}: ${result.stderr}`);
+  return result.stdout;
+}
+
+const terminal = (args: string[], script: PtyStep[]) => onTerminal([GANTRY, ...args], script, env);
+const alone = ['--network', 'none'];
+
+describe('the CLI with running containers', { skip }, () => {
+  before(async () => {
+    scratch = mkdtempSync(`${tmpdir()}/gantry-cli-`);
+    if (!foreign) daemon = await startDaemon();
+    env = { PATH: process.env.PATH, HOME: scratch, TERM: 'xterm', GANTRY_HOST: foreign ?? `unix://${daemon!.socket}` };
+    const rootfs = spawnSync(`${root}/scripts/busybox-rootfs`, { maxBuffer: 1 << 28 });
+    assert.equal(rootfs.status, 0, String(rootfs.stderr));
+    await ok(['import', '-', 'cli-test'], rootfs.stdout);
+  });
+  after(async () => {
+    if (foreign) await gantry(['rmi', '-f', 'cli-test']);
+    await daemon?.[Symbol.asyncDispose]();
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  test('run keeps stdout and stderr apart and passes the exit code on', async () => {
+    const result = await gantry(['run', '--rm', ...alone, 'cli-test', 'sh', '-c', 'echo out; echo err >&2; exit 42']);
+    assert.deepEqual(result, { status: 42, stdout: 'out\n', stderr: 'err\n' });
+  });
+
+  test('run --rm has removed the container when it returns', async () => {
+    const name = 'cli-removed';
+    await ok(['run', '--rm', '--name', name, ...alone, 'cli-test', 'true']);
+    await ok(['run', '--rm', '--name', name, ...alone, 'cli-test', 'true']);
+  });
+
+  test('a signal that ends the process is 128 plus its number', async () => {
+    const running = gantry([
+      'run',
+      '--rm',
+      '--name',
+      'cli-killed',
+      ...alone,
+      'cli-test',
+      'sh',
+      '-c',
+      'echo up; sleep 1000',
+    ]);
+    while ((await gantry(['kill', 'cli-killed'])).status !== 0) await sleep(20);
+    assert.equal((await running).status, 137);
+  });
+
+  test('a command that is not there is 127, one that cannot run 126', async () => {
+    const missing = await gantry(['run', '--rm', ...alone, 'cli-test', 'no-such-program']);
+    assert.equal(missing.status, 127);
+    assert.match(missing.stderr, /^gantry: Error response from daemon: .*executable file not found/);
+    assert.match(missing.stderr, /\nRun 'gantry run --help' for more information\n$/);
+    assert.equal((await gantry(['run', '--rm', ...alone, 'cli-test', '/etc'])).status, 126);
+  });
+
+  test('stdin reaches the container, and its end too', async () => {
+    const data = Buffer.alloc(300_000, 'abcdefghij\n');
+    assert.equal(await ok(['run', '-i', '--rm', ...alone, 'cli-test', 'cat'], data), data.toString());
+    assert.equal((await ok(['run', '-i', '--rm', ...alone, 'cli-test', 'wc', '-c'], data)).trim(), '300000');
+  });
+
+  test('large output arrives whole', async () => {
+    const out = await ok([
+      'run',
+      '--rm',
+      ...alone,
+      'cli-test',
+      'sh',
+      '-c',
+      'dd if=/dev/zero bs=1M count=8 2>/dev/null',
+    ]);
+    assert.equal(out.length, 8 << 20);
+  });
+
+  test('signals are passed on', async () => {
+    const script = 'trap "echo got it; exit 9" TERM; echo ready; while :; do sleep 0.05; done';
+    const child = spawn(GANTRY, ['run', '--rm', ...alone, 'cli-test', 'sh', '-c', script], { env });
+    let out = '';
+    child.stdout.on('data', (chunk) => {
+      if (!out.includes('ready') && String(chunk).includes('ready')) child.kill('SIGTERM');
+      out += chunk;
+    });
+    const status = await new Promise((resolve) => child.on('close', resolve));
+    assert.equal(out, 'ready\ngot it\n');
+    assert.equal(status, 9);
+  });
+
+  test('an environment file is for the container alone', async () => {
+    writeFileSync(`${scratch}/env`, 'A=from file\nHOME=/elsewhere\n');
+    assert.equal(
+      await ok(['run', '--rm', ...alone, '--env-file', 'env', 'cli-test', 'sh', '-c', 'echo $A']),
+      'from file\n',
+    );
+    assert.match((await gantry(['run', '--env-file', 'nope', 'cli-test'])).stderr, /^gantry: open nope: no such file/);
+  });
+
+  test('run -d, exec, stop, start, wait, logs, rename, rm', async () => {
+    const id = (
+      await ok(['run', '-d', '--name', 'cli-a', ...alone, 'cli-test', 'sh', '-c', 'echo line; sleep 1000'])
+    ).trim();
+    assert.match(id, /^[0-9a-f]{64}$/);
+    const result = await gantry(['exec', 'cli-a', 'sh', '-c', 'echo out; echo err >&2; exit 3']);
+    assert.deepEqual(result, { status: 3, stdout: 'out\n', stderr: 'err\n' });
+    assert.equal(await ok(['exec', '-i', 'cli-a', 'cat'], 'through\n'), 'through\n');
+    assert.equal(await ok(['exec', '-e', 'X=5', '-w', '/tmp', 'cli-a', 'sh', '-c', 'echo $X $PWD']), '5 /tmp\n');
+    assert.equal(await ok(['rename', 'cli-a', 'cli-b']), '');
+    assert.equal(await ok(['logs', 'cli-b']), 'line\n');
+    assert.match(await ok(['logs', '-t', 'cli-b']), /^\d{4}-\d\d-\d\dT[\d:.]+Z line\n$/);
+    assert.equal(await ok(['stop', '-t', '0', 'cli-b']), 'cli-b\n');
+    assert.equal(await ok(['wait', 'cli-b']), '137\n');
+    assert.equal(await ok(['start', 'cli-b']), 'cli-b\n');
+    assert.equal(await ok(['restart', '-t', '0', 'cli-b']), 'cli-b\n');
+    assert.equal((await ok(['logs', '-n', '1', 'cli-b'])).trim(), 'line');
+    const refused = await gantry(['rm', 'cli-b']);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /^Error response from daemon: /);
+    assert.equal(await ok(['rm', '-f', 'cli-b']), 'cli-b\n');
+  });
+
+  test('start -a attaches before the start', async () => {
+    await ok(['create', '--name', 'cli-start', ...alone, 'cli-test', 'sh', '-c', 'echo again; exit 5']);
+    for (let round = 0; round < 2; round++) {
+      assert.deepEqual(await gantry(['start', '-a', 'cli-start']), { status: 5, stdout: 'again\n', stderr: '' });
+    }
+    await ok(['rm', 'cli-start']);
+  });
+
+  test('attach follows a running container to its end', async () => {
+    await ok(['run', '-d', '-i', '--name', 'cli-attach', ...alone, 'cli-test', 'sh', '-c', 'read x; echo $x; exit 4']);
+    assert.deepEqual(await gantry(['attach', 'cli-attach'], 'hello\n'), { status: 4, stdout: 'hello\n', stderr: '' });
+    const stopped = await gantry(['attach', 'cli-attach']);
+    assert.deepEqual(
+      [stopped.status, stopped.stderr],
+      [1, 'You cannot attach to a stopped container, start it first\n'],
+    );
+    await ok(['rm', 'cli-attach']);
+  });
+
+  test('--cidfile', async () => {
+    await ok(['run', '--rm', '--cidfile', 'cid', ...alone, 'cli-test', 'true']);
+    assert.match(readFileSync(`${scratch}/cid`, 'utf8'), /^[0-9a-f]{64}$/);
+    const again = await gantry(['run', '--rm', '--cidfile', 'cid', 'cli-test']);
+    assert.equal(again.status, 125);
+    assert.match(again.stderr, /container ID file found, make sure the other container isn't running or delete cid/);
+  });
+
+  test('an image that is not there', async () => {
+    const result = await gantry(['run', '--pull', 'never', 'no-such-image']);
+    assert.equal(result.status, 125);
+    assert.match(result.stderr, /^gantry: Error response from daemon: No such image: no-such-image:latest/);
+    assert.match(
+      (await gantry(['run', 'no-such-image'])).stderr,
+      /^Unable to find image 'no-such-image:latest' locally\n/,
+    );
+  });
+
+  describe('on a terminal', () => {
+    test('echo, size, resize, exit code, and the terminal as before', async () => {
+      const result = await terminal(
+        ['run', '-it', '--rm', ...alone, 'cli-test', 'sh'],
+        [
+          ['expect', '# '],
+          ['send', 'stty size\n'],
+          ['expect', '24 80'],
+          ['resize', 40, 120],
+          ['sleep', 0.3],
+          ['send', 'stty size\n'],
+          ['expect', '40 120'],
+          ['send', 'exit 33\n'],
+        ],
+      );
+      assert.deepEqual([result.failure, result.status, result.restored], [null, 33, true], result.output);
+    });
+
+    test('ctrl-c goes to the process', async () => {
+      const result = await terminal(
+        [
+          'run',
+          '-it',
+          '--rm',
+          ...alone,
+          'cli-test',
+          'sh',
+          '-c',
+          'trap "echo caught; exit 8" INT; echo up; while :; do sleep 0.05; done',
+        ],
+        [
+          ['expect', 'up'],
+          ['send', '\u0003'],
+          ['expect', 'caught'],
+        ],
+      );
+      assert.deepEqual([result.failure, result.status, result.restored], [null, 8, true], result.output);
+    });
+
+    test('ctrl-p ctrl-q leaves it running; attach comes back to it', async () => {
+      const away = await terminal(
+        ['run', '-it', '--name', 'cli-tty', ...alone, 'cli-test', 'sh'],
+        [
+          ['expect', '# '],
+          ['send', '\u0010\u0011'],
+        ],
+      );
+      assert.deepEqual([away.failure, away.status, away.restored], [null, 0, true], away.output);
+      const back = await terminal(
+        ['attach', 'cli-tty'],
+        [
+          ['send', 'echo still $((1+1))\n'],
+          ['expect', 'still 2'],
+          ['send', 'exit 6\n'],
+        ],
+      );
+      assert.deepEqual([back.failure, back.status, back.restored], [null, 6, true], back.output);
+      await ok(['rm', '-f', 'cli-tty']);
+    });
+
+    test('--detach-keys, and exec -it', async () => {
+      await ok(['run', '-d', '--name', 'cli-keys', ...alone, 'cli-test', 'sleep', '1000']);
+      const away = await terminal(
+        ['exec', '-it', '--detach-keys', 'ctrl-a,x', 'cli-keys', 'sh'],
+        [
+          ['expect', '# '],
+          ['send', 'stty size\n'],
+          ['expect', '24 80'],
+          ['send', '\u0001x'],
+        ],
+      );
+      assert.deepEqual([away.failure, away.status, away.restored], [null, 1, true], away.output);
+      assert.match(away.output, /read escape sequence/);
+      const code = await terminal(['exec', '-it', 'cli-keys', 'sh', '-c', 'exit 12'], []);
+      assert.deepEqual([code.failure, code.status, code.restored], [null, 12, true], code.output);
+      await ok(['rm', '-f', 'cli-keys']);
+    });
+
+    test('a start that fails gives the terminal back', async () => {
+      const result = await terminal(['run', '-it', '--rm', ...alone, 'cli-test', 'no-such-program'], []);
+      assert.deepEqual([result.failure, result.status, result.restored], [null, 127, true], result.output);
+    });
+
+    test('archives are not written to it', async () => {
+      const result = await terminal(['save', 'cli-test'], []);
+      assert.equal(result.status, 1);
+      assert.match(result.output, /cowardly refusing to save to a terminal\. Use the -o flag or redirect/);
+    });
+  });
+
+  describe('cp', () => {
+    before(async () => {
+      await ok(['create', '--name', 'cli-cp', ...alone, 'cli-test', 'true']);
+      mkdirSync(`${scratch}/src/sub`, { recursive: true });
+      writeFileSync(`${scratch}/src/one`, 'one');
+      writeFileSync(`${scratch}/src/sub/two`, 'two');
+      symlinkSync('one', `${scratch}/src/link`);
+    });
+    after(async () => {
+      await gantry(['rm', '-f', 'cli-cp']);
+    });
+    const back = async (from: string) => {
+      rmSync(`${scratch}/out`, { recursive: true, force: true });
+      await ok(['cp', `cli-cp:${from}`, 'out']);
+    };
+
+    test("a directory that is not there yet takes the source's content", async () => {
+      await ok(['cp', 'src', 'cli-cp:/new']);
+      await back('/new');
+      assert.equal(readFileSync(`${scratch}/out/sub/two`, 'utf8'), 'two');
+      assert.equal(readlinkSync(`${scratch}/out/link`), 'one');
+    });
+
+    test('into a directory that is there it goes under its own name; with /. only the content', async () => {
+      await ok(['cp', 'src', 'cli-cp:/tmp']);
+      await back('/tmp/src/one');
+      assert.equal(readFileSync(`${scratch}/out`, 'utf8'), 'one');
+      await ok(['cp', 'src/.', 'cli-cp:/home']);
+      await back('/home/one');
+      assert.equal(readFileSync(`${scratch}/out`, 'utf8'), 'one');
+      rmSync(`${scratch}/there`, { recursive: true, force: true });
+      mkdirSync(`${scratch}/there`);
+      await ok(['cp', 'cli-cp:/tmp/src', 'there']);
+      assert.equal(readFileSync(`${scratch}/there/src/one`, 'utf8'), 'one');
+      await ok(['cp', 'cli-cp:/tmp/src/.', 'there']);
+      assert.equal(readFileSync(`${scratch}/there/sub/two`, 'utf8'), 'two');
+    });
+
+    test('a file takes the name of a target that is not there, and replaces one that is', async () => {
+      await ok(['cp', 'src/one', 'cli-cp:/tmp/renamed']);
+      await ok(['cp', 'src/sub/two', 'cli-cp:/tmp/renamed']);
+      await back('/tmp/renamed');
+      assert.equal(readFileSync(`${scratch}/out`, 'utf8'), 'two');
+    });
+
+    test('what cannot be is refused', async () => {
+      const cases: [string[], RegExp][] = [
+        [['src', 'cli-cp:/etc/passwd'], /cannot copy directory/],
+        [['src/one', 'cli-cp:/nowhere/'], /no such directory/],
+        [['nope', 'cli-cp:/'], /no such file or directory/],
+        [['cli-cp:/nope', '.'], /Could not find the file \/nope in container cli-cp/],
+        [['cli-cp:/etc', 'src/one'], /cannot copy directory/],
+        [['cli-cp:/etc/passwd', 'nowhere/x'], /invalid output path: directory ".*nowhere" does not exist/],
+      ];
+      for (const [args, message] of cases) {
+        const result = await gantry(['cp', ...args]);
+        assert.equal(result.status, 1, args.join(' '));
+        assert.match(result.stderr, message);
+      }
+    });
+
+    test('-L follows a link', async () => {
+      await ok(['cp', 'src/.', 'cli-cp:/linked']).catch(() => {});
+      await ok(['cp', '-L', 'src/link', 'cli-cp:/tmp/followed']);
+      await back('/tmp/followed');
+      assert.equal(readFileSync(`${scratch}/out`, 'utf8'), 'one');
+      rmSync(`${scratch}/out`, { recursive: true, force: true });
+      await ok(['cp', '-L', 'cli-cp:/tmp/src/link', 'out']);
+      assert.equal(readFileSync(`${scratch}/out`, 'utf8'), 'one');
+    });
+
+    test('- is a tar stream both ways', async () => {
+      const tar = spawnSync('tar', ['-C', `${scratch}/src`, '-c', '.'], { maxBuffer: 1 << 26 }).stdout;
+      await ok(['cp', '-', 'cli-cp:/root'], tar);
+      const out = Buffer.from(await ok(['cp', 'cli-cp:/root/one', '-']), 'latin1');
+      assert.equal(spawnSync('tar', ['-xO'], { input: out }).stdout.toString(), 'one');
+    });
+
+    test('long and non-ASCII names', async () => {
+      const long = `${'d'.repeat(120)}/${'f'.repeat(150)}-\u00e4\u4e2d`;
+      mkdirSync(`${scratch}/deep/${path.dirname(long)}`, { recursive: true });
+      writeFileSync(`${scratch}/deep/${long}`, 'deep');
+      await ok(['cp', 'deep', 'cli-cp:/deep']);
+      await back('/deep');
+      assert.equal(readFileSync(`${scratch}/out/${long}`, 'utf8'), 'deep');
+    });
+  });
+
+  test('export, import, commit, tag, save, load, rmi', async () => {
+    await ok(['run', '--name', 'cli-image', ...alone, 'cli-test', 'sh', '-c', 'echo kept > /kept']);
+    assert.match(await ok(['diff', 'cli-image']), /^A \/kept$/m);
+    await ok(['export', '-o', 'fs.tar', 'cli-image']);
+    assert.equal(spawnSync('tar', ['-xOf', `${scratch}/fs.tar`, 'kept']).stdout.toString(), 'kept\n');
+    assert.match(
+      await ok(['import', '-c', 'CMD ["cat","/kept"]', 'fs.tar', 'cli-imported']),
+      /^sha256:[0-9a-f]{64}\n$/,
+    );
+    assert.equal(await ok(['run', '--rm', ...alone, 'cli-imported']), 'kept\n');
+    assert.match(
+      await ok(['commit', '-c', 'CMD ["cat","/kept"]', 'cli-image', 'cli-committed:1']),
+      /^sha256:[0-9a-f]{64}\n$/,
+    );
+    assert.equal(await ok(['run', '--rm', ...alone, 'cli-committed:1']), 'kept\n');
+    await ok(['tag', 'cli-committed:1', 'cli-committed:2']);
+    await ok(['save', '-o', 'images.tar', 'cli-committed:1', 'cli-committed:2']);
+    assert.match(await ok(['rmi', 'cli-committed:1', 'cli-committed:2']), /^Untagged: cli-committed:1\n/);
+    const loaded = await ok(['load', '-i', 'images.tar']);
+    assert.deepEqual(loaded.trim().split('\n').sort(), [
+      'Loaded image: cli-committed:1',
+      'Loaded image: cli-committed:2',
+    ]);
+    await ok(['rm', 'cli-image']);
+    await ok(['rmi', 'cli-committed:1', 'cli-committed:2', 'cli-imported']);
+  });
+
+  test('completion offers commands, flags, containers by state, and images', async () => {
+    await ok(['create', '--name', 'cli-complete', ...alone, 'cli-test', 'true']);
+    const offer = async (...words: string[]) =>
+      (await ok(['__complete', '--', ...words])).split('\n').map((line) => line.split('\t')[0]);
+    assert.ok((await offer('ru')).includes('run'));
+    assert.ok((await offer('container', 'st')).includes('stop'));
+    assert.ok((await offer('run', '--memory-s')).includes('--memory-swap'));
+    assert.ok((await offer('start', 'cli-com')).includes('cli-complete'));
+    assert.ok(!(await offer('exec', 'cli-com')).includes('cli-complete'));
+    assert.ok((await offer('run', '--rm', 'cli-t')).includes('cli-test:latest'));
+    assert.deepEqual(await offer('run', '--pull', 'n'), ['never', '']);
+    assert.deepEqual(await offer('load', '-i', ''), [':files', '']);
+    await ok(['rm', 'cli-complete']);
+  });
+
+  test('the launcher works through links from anywhere', () => {
+    symlinkSync(GANTRY, `${scratch}/g1`);
+    symlinkSync('g1', `${scratch}/g2`);
+    for (const program of ['g1', 'g2', './g2', `${scratch}/g2`]) {
+      const result = spawnSync(program, ['--version'], {
+        cwd: scratch,
+        env: { PATH: `${scratch}:${process.env.PATH}` },
+        encoding: 'utf8',
+      });
+      assert.match(result.stdout ?? '', /^Gantry version /, `${program}: ${result.stderr}`);
+    }
+  });
+});
