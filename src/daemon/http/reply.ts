@@ -6,6 +6,9 @@ import type { Logger } from '../../engine/context.ts';
 import type { ApiReply } from '../contract.ts';
 import { type BareTakeover, continueRaw, releaseResponse } from './hijack.ts';
 
+/** Milliseconds that a client may go on sending the body of a request that was refused. */
+const REFUSED_BODY_TIMEOUT = 10_000;
+
 /** How the connection of a request can be taken over, if at all. */
 export type Takeover =
   | { kind: 'none' }
@@ -130,6 +133,31 @@ export class HttpReply implements ApiReply {
       return;
     }
     if (status === 304) this.empty(304);
-    else this.json(status, { message });
+    else this.#refuse(status, `${JSON.stringify({ message })}\n`);
+  }
+
+  /**
+   * The client may still be sending a body that nobody wants. It gets the answer at once, but the connection stays until it has
+   * seen it and stopped: closed earlier, the client's kernel throws the answer away with the connection.
+   */
+  #refuse(status: number, body: string): void {
+    const request = this.#request;
+    const response = this.#response;
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+    response.writeHead(status, { ...this.#commonHeaders, ...headers });
+    const text = request.method === 'HEAD' ? '' : body;
+    if (request.complete || request.destroyed) {
+      response.end(text);
+      return;
+    }
+    if (text !== '') response.write(text);
+    const end = () => {
+      clearTimeout(timer);
+      response.end();
+    };
+    const timer = setTimeout(end, REFUSED_BODY_TIMEOUT);
+    request.once('end', end);
+    request.once('close', end);
+    request.resume();
   }
 }

@@ -162,8 +162,6 @@ export class ApiServer {
     } catch (error) {
       if (abort.signal.aborted && !response.headersSent && !reply.taken && socket.destroyed) return;
       reply.fail(error, this.#log);
-      // What is left of a body that nobody read would otherwise be taken for the next request, or hold the connection.
-      if (!request.complete && !reply.taken) request.resume();
     }
   }
 
