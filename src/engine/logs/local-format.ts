@@ -23,7 +23,13 @@ export const localFormat: LogFormat = {
         at++;
         continue;
       }
-      if (end + FRAME > data.length) break;
+      if (end + FRAME > data.length) {
+        // Either still being written, or torn with the next run's messages behind it.
+        const next = wholeMessagesAfter(data, at + 1);
+        if (next === null) break;
+        at = next;
+        continue;
+      }
       const entry = parseMessage(data.subarray(at + FRAME, end));
       if (entry !== null) entries.push(entry);
       at = end + FRAME;
@@ -50,6 +56,24 @@ export const localFormat: LogFormat = {
     return { offset: end, count: found };
   },
 };
+
+/**
+ * First offset from which whole messages reach exactly to the end of `data`, or null. Text that looks like a message
+ * inside one that is still being written does not pass for one, as it would have to fill the rest.
+ */
+function wholeMessagesAfter(data: Buffer, from: number): number | null {
+  for (let start = from; start + 2 * FRAME < data.length; start++) {
+    let at = start;
+    while (at + 2 * FRAME < data.length) {
+      const length = data.readUInt32BE(at);
+      const end = at + FRAME + length;
+      if (length === 0 || end + FRAME > data.length || data.readUInt32BE(end) !== length) break;
+      at = end + FRAME;
+    }
+    if (at === data.length) return start;
+  }
+  return null;
+}
 
 async function load(read: (offset: number, length: number) => Promise<Buffer>, end: number, least: number) {
   const blockStart = Math.max(0, end - Math.max(least, 64 * 1024));
