@@ -55,7 +55,10 @@ export class OciRuntimeProgram implements OciRuntime {
       const file = path.join(dir, 'resources.json');
       await fs.writeFile(file, JSON.stringify(possible), { mode: 0o600 });
       const { code, stderr } = await this.#run(['update', '--resources', file, id]);
-      if (code !== 0) throw this.#failure('update', id, stderr);
+      if (code !== 0) {
+        const why = `${path.basename(this.binary.path)} did not terminate successfully: exit status ${code}`;
+        throw new GantryError('system', `Cannot update container ${id}: ${why}: ${lastError(stderr)}: unknown`);
+      }
     } finally {
       await fs.rm(dir, { recursive: true, force: true });
     }
@@ -68,7 +71,7 @@ export class OciRuntimeProgram implements OciRuntime {
   }
 
   #failure(call: string, id: string, stderr: string): GantryError {
-    return new GantryError('system', `OCI runtime ${call} failed for container ${id}: ${stderr.trim()}: unknown`);
+    return new GantryError('system', `OCI runtime ${call} failed for container ${id}: ${lastError(stderr)}: unknown`);
   }
 
   #run(args: string[]): Promise<Outcome> {
@@ -97,6 +100,12 @@ function withoutLifted({ memory, cpu, pids, ...others }: OciResources): OciResou
     ...(cpu === undefined ? {} : { cpu: { ...otherCpu, ...(quota === undefined || quota < 0 ? {} : { quota }) } }),
     ...(pids === undefined || pids.limit < 0 ? {} : { pids }),
   };
+}
+
+/** What a runtime says of its failure: runc as its log's last line of level error, crun plainly. */
+function lastError(stderr: string): string {
+  const logged = [...stderr.matchAll(/level=error msg=("(?:[^"\\]|\\.)*")/g)].at(-1)?.[1];
+  return logged === undefined ? stderr.trim() : (JSON.parse(logged) as string);
 }
 
 /** runc: "container does not exist"; crun: "error opening file ...status: No such file or directory". */

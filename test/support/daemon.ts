@@ -209,7 +209,12 @@ class RunningDaemon implements TestDaemon {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child !== null && this.#child.exitCode === null) {
+    const { exitCode = null, signalCode = null } = this.#child ?? {};
+    if (exitCode !== null || signalCode !== null) {
+      const end = this.#log.split('\n').slice(-20).join('\n');
+      process.stderr.write(`gantryd had ended by itself (${signalCode ?? exitCode}):\n${end}\n`);
+    }
+    if (this.#child !== null && exitCode === null && signalCode === null) {
       const list = await this.request('GET', '/containers/json?all=1').catch(() => null);
       for (const { Id } of Array.isArray(list?.json) ? list.json : []) {
         await this.request('DELETE', `/containers/${Id}?force=1&v=1`).catch(() => null);

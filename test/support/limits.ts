@@ -1,7 +1,7 @@
 /** Resource limits on real cgroups, whichever version the machine has. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -155,7 +155,60 @@ export function testLimits(machine: () => LimitsMachine): void {
         assert.equal(read('write_iops'), `${device.number} 200\n`);
       }
       await m.remove(id);
-      assert.match(await m.failure({ BlkioDeviceReadBps: [{ Path: '/dev/none-such', Rate: MB }] }), /no such file/);
+      assert.match(
+        await m.failure({ BlkioDeviceReadBps: [{ Path: '/dev/none-such', Rate: MB }] }),
+        /^stat \/dev\/none-such: no such file or directory$/,
+      );
+    });
+
+    test('block I/O: a weight', async (t) => {
+      const m = machine();
+      const body = { Image: 'busybox', Cmd: ['sleep', '1000'], HostConfig: { BlkioWeight: 500 } };
+      const { Id, Warnings } = await m.api.ok('POST', '/containers/create', body);
+      try {
+        if (Warnings.length > 0) {
+          assert.match(Warnings[0], /^Your kernel does not support Block I\/O weight/);
+          return t.skip(Warnings[0]);
+        }
+        await m.api.ok('POST', `/containers/${Id}/start`);
+        // The range 10..1000 laid over 1..10000 where the kernel has no BFQ, which takes Docker's own.
+        const bfq = readCgroupFile(m.file(m.v2 ? 'io' : 'blkio', Id, `${m.v2 ? 'io' : 'blkio'}.bfq.weight`));
+        if (bfq !== null) assert.match(bfq, /\b500$/m);
+        else if (m.v2) assert.equal(readCgroupFile(m.file('io', Id, 'io.weight')), 'default 4950\n');
+        else assert.equal(readCgroupFile(m.file('blkio', Id, 'blkio.weight')), '500\n');
+      } finally {
+        await m.remove(Id);
+      }
+    });
+
+    test("hold in a parent of the user's choice, and for cgroups that a privileged container makes", async () => {
+      const m = machine();
+      const parent = `gantry-test-${process.pid}`;
+      const script = `cd /sys/fs/cgroup${m.v2 ? '' : '/memory'}; mkdir -p a/b && echo $$ >a/b/cgroup.procs && echo in; exec sleep 100000`;
+      const id = await m.create(script, {
+        CgroupParent: `/${parent}`,
+        CgroupnsMode: 'private',
+        Privileged: true,
+        Memory: 64 * MB,
+      });
+      const stream = await m.api.hijack(`/containers/${id}/attach?stream=1&stdout=1&stderr=1`);
+      await m.api.ok('POST', `/containers/${id}/start`);
+      await stream.until('in\n', PATIENCE_MS);
+      stream.socket.destroy();
+      const directory = m.cgroups.directory('memory', `/${parent}/${id}`)!;
+      assert.match(readCgroupFile(`${directory}/a/b/cgroup.procs`)!, /\d/);
+      const limit = readCgroupFile(`${directory}/${m.v2 ? 'memory.max' : 'memory.limit_in_bytes'}`);
+      assert.equal(limit, `${64 * MB}\n`);
+      // Processes below the container's own cgroup are seen as its.
+      const { Processes } = await m.api.ok('GET', `/containers/${id}/top`);
+      assert.equal(Processes.length, 1);
+      await m.remove(id);
+      assert.equal(existsSync(directory), false);
+      for (const controller of [...m.cgroups.controllers, 'systemd']) {
+        const left =
+          controller === 'systemd' ? `/sys/fs/cgroup/systemd/${parent}` : m.cgroups.directory(controller, parent)!;
+        if (existsSync(left)) rmdirSync(left);
+      }
     });
 
     test('what the kernel cannot limit is dropped with a warning', async (t) => {
@@ -231,8 +284,14 @@ export function testLimits(machine: () => LimitsMachine): void {
         { Memory: 32 * MB, MemorySwap: 32 * MB, PidsLimit: 30 },
         'trap "exit 9" TERM; while :; do sleep 0.1; done',
       );
+      const paused = await m.started();
+      await m.api.ok('POST', `/containers/${paused}/pause`);
       await m.daemon.kill9();
       await m.daemon.start();
+      assert.equal((await m.api.ok('GET', `/containers/${paused}/json`)).State.Status, 'paused');
+      await m.api.ok('POST', `/containers/${paused}/unpause`);
+      assert.equal((await m.api.exec(paused, ['echo', 'awake'])).output, 'awake\n');
+      await m.remove(paused);
       assert.equal(m.limits(id).memory, 32 * MB);
       const stats = await m.api.ok('GET', `/containers/${id}/stats?stream=0&one-shot=1`);
       assert.equal(stats.memory_stats.limit, 32 * MB);

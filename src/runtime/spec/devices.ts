@@ -7,7 +7,7 @@ import type { OciDevice, OciDeviceCgroup } from './types.ts';
 
 /** The device files of the host; an interface so that the spec's tests need no devices. */
 export interface HostDevices {
-  /** Follows symlinks. Throws system errors (ENOENT) and invalid_parameter for what is no device. */
+  /** Follows symlinks. Throws system for what is not there and invalid_parameter for what is no device. */
   at(path: string): OciDevice;
   /** All devices at and below a path; [] for an empty directory. Throws ENOENT. */
   below(path: string): OciDevice[];
@@ -99,7 +99,9 @@ function mapped(mapping: DeviceMapping, host: HostDevices): OciDevice[] {
 /** Those of this machine. */
 export class SystemDevices implements HostDevices {
   at(path: string): OciDevice {
-    const device = deviceOf(path, statSync(path));
+    const stats = statSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) throw new GantryError('system', `stat ${path}: no such file or directory`);
+    const device = deviceOf(path, stats);
     if (device === null) throw new GantryError('invalid_parameter', `${path}: not a device node`);
     return device;
   }

@@ -134,7 +134,8 @@ function featuresV2(): CgroupFeatures {
     cpuRealtime: false,
     cpuset: has('cpuset'),
     blkioWeight: has('io') && someChildHas('io.weight', 'io.bfq.weight'),
-    blkioWeightDevice: has('io') && someChildHas('io.weight', 'io.bfq.weight'),
+    // Without BFQ runc passes a device's weight over, and crun fails.
+    blkioWeightDevice: has('io') && someChildHas('io.bfq.weight'),
     blkioThrottle: has('io'),
     cgroupNamespaces: existsSync('/proc/self/ns/cgroup'),
   };

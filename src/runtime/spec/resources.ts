@@ -7,7 +7,7 @@ const CPU_PERIOD = 100_000;
 
 /**
  * Limits of the cgroup (config-linux.md, "Control groups"). Values the host cannot enforce were dropped with a warning
- * at create; see engine/containers/create-options. Throws system errors (ENOENT) for block devices that are not there.
+ * at create; see engine/containers/create-options. Throws system for block devices that are not there.
  */
 export function buildResources(hostConfig: HostConfig, devices: HostDevices): OciResources {
   const resources: OciResources = {};
