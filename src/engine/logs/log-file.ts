@@ -1,6 +1,6 @@
 /** One log file on disk and the set that rotation makes of it: path, path.1, path.2.gz, ... from new to old. */
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { errnoOf } from '../../api/errors.ts';
@@ -29,6 +29,8 @@ export class LogFile {
   position = 0;
   /** Compressed files: entries not given. */
   skip = 0;
+  /** Compressed files never grow: read once. */
+  #finished = false;
   #rest: Buffer = Buffer.alloc(0);
 
   constructor(handle: FileHandle, inode: bigint, compressed: boolean, format: LogFormat) {
@@ -55,6 +57,24 @@ export class LogFile {
     return (await this.handle.stat()).size;
   }
 
+  /** Whether the file at a path is this one, or what compression made of it. False when nothing is there. */
+  async isAt(path: string): Promise<boolean> {
+    const there = await LogFile.open(path, this.#format);
+    if (there === null) return false;
+    try {
+      if (there.inode === this.inode) return true;
+      if (!there.compressed || this.compressed) return false;
+      // gzip keeps the time of the last write, and has the length at its end (RFC 1952, MTIME and ISIZE).
+      const mine = await this.handle.stat({ bigint: true });
+      const its = await there.handle.stat({ bigint: true });
+      if (mine.mtimeNs !== its.mtimeNs || its.size < 4n) return false;
+      const { buffer } = await there.handle.read(Buffer.alloc(4), 0, 4, Number(its.size) - 4);
+      return buffer.readUInt32LE() === Number(mine.size & 0xffff_ffffn);
+    } finally {
+      await there.close();
+    }
+  }
+
   /** Moves to the last `count` entries; returns how many there are. */
   async seekLast(count: number): Promise<number> {
     if (this.compressed) {
@@ -76,11 +96,13 @@ export class LogFile {
   /** Entries from the position to the file's present end. May be called again for what was written since. */
   async *entries(): AsyncGenerator<LogEntry[]> {
     if (this.compressed) {
+      if (this.#finished) return;
       for await (const entries of this.#gunzipped()) {
         const given = entries.slice(this.skip);
         this.skip = Math.max(0, this.skip - entries.length);
         if (given.length > 0) yield given;
       }
+      this.#finished = true;
       return;
     }
     // Truncated from outside: what is there now is new.
@@ -122,21 +144,44 @@ export class LogFile {
   }
 }
 
-/** Opens the whole set, oldest first. Files that rotation moves meanwhile are neither missed nor opened twice. */
+/** Rotations that may come in between while a set is opened; then what there is is taken. */
+const OPEN_TRIES = 20;
+
+/** Opens the whole set, oldest first, as it was at one moment: rotation moves and removes files meanwhile. */
 export async function openLogFiles(path: string, format: LogFormat): Promise<LogFile[]> {
+  for (let tries = 1; ; tries++) {
+    const { files, whole } = await tryOpenLogFiles(path, format);
+    if (whole || tries >= OPEN_TRIES) return files;
+    for (const file of files) await file.close();
+  }
+}
+
+async function tryOpenLogFiles(path: string, format: LogFormat): Promise<{ files: LogFile[]; whole: boolean }> {
   const files: LogFile[] = [];
-  const seen = new Set<bigint>();
-  // From new to old: a rename under way moves files in this direction, so none can slip through.
+  let live: bigint | null = null;
+  let whole = true;
   for (const name of await rotatedNames(path)) {
     const file = await LogFile.open(name, format);
-    if (file === null) continue;
-    if (seen.has(file.inode)) await file.close();
-    else {
-      seen.add(file.inode);
-      files.unshift(file);
-    }
+    if (name === path) live = file?.inode ?? null;
+    if (file === null) {
+      if (name !== path) whole = false;
+    } else if (files.some(({ inode }) => inode === file.inode)) {
+      whole = false;
+      await file.close();
+    } else files.unshift(file);
   }
-  return files;
+  // The same live file before and after: nothing has moved in between.
+  return { files, whole: whole && (await inodeOf(path)) === live };
+}
+
+/** null when there is no such file. */
+export async function inodeOf(path: string): Promise<bigint | null> {
+  try {
+    return (await stat(path, { bigint: true })).ino;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
 }
 
 /** Paths of the live file and its rotated ones, newest first. */

@@ -1,9 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { errnoOf } from '../../api/errors.ts';
 import type { LogEntry, LogReadOptions } from './contract.ts';
-import { LogFile, type LogFormat, openLogFiles, rotatedNames } from './log-file.ts';
+import { inodeOf, LogFile, type LogFormat, openLogFiles, rotatedNames } from './log-file.ts';
 
 /** Reads a rotated set of log files, and follows it. See LogDriver.read. */
 export async function* readLog(path: string, format: LogFormat, options: LogReadOptions): AsyncGenerator<LogEntry[]> {
@@ -87,41 +85,30 @@ async function seekTail(files: LogFile[], tail: number | null): Promise<void> {
 
 /**
  * The file written after `current`, or null while `current` is the live one. `certain` is false when `current` is in the set
- * no more (compressed or dropped): then the oldest is read again and the caller skips what it has seen by time.
+ * no more: then the oldest one comes next, and the caller skips by time what it might have seen.
  */
 async function nextFile(
   path: string,
   format: LogFormat,
   current: LogFile | null,
 ): Promise<{ file: LogFile; certain: boolean } | null> {
-  let inode: bigint;
-  try {
-    inode = (await stat(path, { bigint: true })).ino;
-  } catch (error) {
+  for (;;) {
+    const live = await inodeOf(path);
     // Between two steps of a rotation, or not written to yet.
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw error;
-  }
-  if (inode === current?.inode) return null;
-  const newest = await rotatedNames(path);
-  let after: string | null = null;
-  for (const name of newest) {
-    let found: bigint | null = null;
-    try {
-      found = (await stat(name, { bigint: true })).ino;
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
+    if (live === null || live === current?.inode) return null;
+    const names = await rotatedNames(path);
+    let at = -1;
+    for (let index = 1; current !== null && at < 0 && index < names.length; index++) {
+      if (await current.isAt(names[index]!)) at = index;
     }
-    if (found === current?.inode) {
-      const file = after === null ? null : await LogFile.open(after, format);
-      return file === null ? null : { file, certain: true };
+    const file = await LogFile.open(names.at(at < 0 ? -1 : at - 1)!, format);
+    if (file !== null) {
+      // Rotation moves older files first: `current` still in its place means that the one after it was in its own.
+      const moved = at >= 0 && !(await current!.isAt(names[at]!));
+      if (!moved) return { file, certain: at >= 0 || current === null };
+      await file.close();
     }
-    // Compressed files were written before any plain one; the file that was being read is among them or gone.
-    if (name.endsWith('.gz')) break;
-    after = name;
   }
-  const file = await LogFile.open(after ?? path, format);
-  return file === null ? null : { file, certain: current === null };
 }
 
 /** Wakes the reader when something may have changed. */
