@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, readlinkSync } from 'node:fs';
+import { closeSync, readlinkSync, statSync } from 'node:fs';
 import { GantryError } from '../../api/errors.ts';
-import { openInRoot, pathOfFd } from '../../linux/in-root.ts';
+import { type CreateDirectories, openInRoot, pathOfFd } from '../../linux/in-root.ts';
 
 /** What shall be seen of a container that does not run: its volumes and binds at their places. */
 export interface PlacedMount {
@@ -25,17 +25,22 @@ export class MountedCopy {
     this.directory = `/proc/${helper.pid}/root${rootfs}`;
   }
 
-  /** `rootfs` is mounted until close(). Mounts whose place is not there are left out. Throws system. */
+  /**
+   * `rootfs` is mounted until close(). Directories to mount on are made where they are missing, as a start would: files are copied
+   * into the volumes of containers that never ran. What still has no place is left out. Throws system.
+   */
   static async open(rootfs: string, mounts: readonly PlacedMount[]): Promise<MountedCopy> {
     // Shorter paths first: /data before /data/cache. Places are looked for in the root file system alone; one that lies in another
     // mount is there already when that one has it.
     const ordered = [...mounts].sort((a, b) => a.destination.length - b.destination.length);
     const parameters = ordered.flatMap(({ source, destination }) => {
-      const target = placeOf(rootfs, destination);
+      const nested = ordered.some((other) => destination.startsWith(`${other.destination}/`));
+      const make = !nested && statSync(source, { throwIfNoEntry: false })?.isDirectory() === true;
+      const target = placeOf(rootfs, destination, make ? PLACE : null);
       return target === null ? [] : [source, target];
     });
     const script =
-      'while [ $# -gt 1 ]; do mount --no-canonicalize --rbind -- "$1" "$2" || exit 1; shift 2; done; echo ready; read -r end';
+      'while [ $# -gt 1 ]; do [ ! -e "$2" ] || mount --no-canonicalize --rbind -- "$1" "$2" || exit 1; shift 2; done; echo ready; read -r end';
     const helper = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', ...parameters], {
       stdio: ['pipe', 'pipe', 'pipe'],
     });
@@ -65,11 +70,14 @@ export class MountedCopy {
   }
 }
 
+/** Directories that the runtime makes to mount on are the same. */
+const PLACE: CreateDirectories = { uid: 0, gid: 0, mode: 0o755 };
+
 /** Path on the host, all symlinks resolved, of what is at `destination` in a root directory; null when nothing is there. */
-export function placeOf(rootfs: string, destination: string): string | null {
+export function placeOf(rootfs: string, destination: string, create: CreateDirectories | null = null): string | null {
   let fd: number;
   try {
-    fd = openInRoot(rootfs, destination);
+    fd = openInRoot(rootfs, destination, create);
   } catch {
     return null;
   }
