@@ -123,8 +123,7 @@ function featuresV2(): CgroupFeatures {
   const has = (name: string) => controllers.includes(name);
   return {
     memory: has('memory'),
-    // The root cgroup has no memory.swap.max; any child tells whether swap is accounted.
-    swap: has('memory') && someChildHas('memory.swap.max'),
+    swap: has('memory') && accountsSwap(),
     reservation: has('memory'),
     swappiness: false,
     oomKillDisable: false,
@@ -139,6 +138,12 @@ function featuresV2(): CgroupFeatures {
     blkioThrottle: has('io'),
     cgroupNamespaces: existsSync('/proc/self/ns/cgroup'),
   };
+}
+
+/** The root cgroup has no memory.swap.max, any child with the controller tells. Without one (no systemd), as the kernel was built and told. */
+function accountsSwap(): boolean {
+  if (someChildHas('memory.max')) return someChildHas('memory.swap.max');
+  return existsSync('/proc/swaps') && !read('/proc/cmdline').includes('swapaccount=0');
 }
 
 function someChildHas(...files: string[]): boolean {
