@@ -144,38 +144,42 @@ export class LogFile {
   }
 }
 
-/** Rotations that may come in between while a set is opened; then what there is is taken. */
-const OPEN_TRIES = 20;
+/** Rotations that may come in between while files of a set are opened; then what there is is taken. */
+export const OPEN_TRIES = 20;
 
 /** Opens the whole set, oldest first, as it was at one moment: rotation moves and removes files meanwhile. */
 export async function openLogFiles(path: string, format: LogFormat): Promise<LogFile[]> {
   for (let tries = 1; ; tries++) {
-    const { files, whole } = await tryOpenLogFiles(path, format);
-    if (whole || tries >= OPEN_TRIES) return files;
+    const set = await listLogFiles(path);
+    const files: LogFile[] = [];
+    for (const name of set.names) {
+      const file = await LogFile.open(name, format);
+      if (file !== null) files.unshift(file);
+    }
+    if (tries >= OPEN_TRIES || (await unchanged(path, set))) return files;
     for (const file of files) await file.close();
   }
 }
 
-async function tryOpenLogFiles(path: string, format: LogFormat): Promise<{ files: LogFile[]; whole: boolean }> {
-  const files: LogFile[] = [];
-  let live: bigint | null = null;
-  let whole = true;
-  for (const name of await rotatedNames(path)) {
-    const file = await LogFile.open(name, format);
-    if (name === path) live = file?.inode ?? null;
-    if (file === null) {
-      if (name !== path) whole = false;
-    } else if (files.some(({ inode }) => inode === file.inode)) {
-      whole = false;
-      await file.close();
-    } else files.unshift(file);
-  }
-  // The same live file before and after: nothing has moved in between.
-  return { files, whole: whole && (await inodeOf(path)) === live };
+export interface LogFileSet {
+  /** Inode of the live file; null while there is none. */
+  live: bigint | null;
+  /** Paths, newest first. */
+  names: string[];
 }
 
-/** null when there is no such file. */
-export async function inodeOf(path: string): Promise<bigint | null> {
+export async function listLogFiles(path: string): Promise<LogFileSet> {
+  const live = await inodeOf(path);
+  return { live, names: await rotatedNames(path) };
+}
+
+/** Whether nothing was rotated or compressed since `set` was listed: what was opened by its names is what they meant. */
+export async function unchanged(path: string, set: LogFileSet): Promise<boolean> {
+  const now = await listLogFiles(path);
+  return now.live === set.live && now.names.join('\n') === set.names.join('\n');
+}
+
+async function inodeOf(path: string): Promise<bigint | null> {
   try {
     return (await stat(path, { bigint: true })).ino;
   } catch (error) {
@@ -185,7 +189,7 @@ export async function inodeOf(path: string): Promise<bigint | null> {
 }
 
 /** Paths of the live file and its rotated ones, newest first. */
-export async function rotatedNames(path: string): Promise<string[]> {
+async function rotatedNames(path: string): Promise<string[]> {
   const directory = dirname(path);
   const base = basename(path);
   let names: string[];

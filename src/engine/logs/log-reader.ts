@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { LogEntry, LogReadOptions } from './contract.ts';
-import { inodeOf, LogFile, type LogFormat, openLogFiles, rotatedNames } from './log-file.ts';
+import { LogFile, type LogFormat, listLogFiles, OPEN_TRIES, openLogFiles, unchanged } from './log-file.ts';
 
 /** Reads a rotated set of log files, and follows it. See LogDriver.read. */
 export async function* readLog(path: string, format: LogFormat, options: LogReadOptions): AsyncGenerator<LogEntry[]> {
@@ -92,20 +92,18 @@ async function nextFile(
   format: LogFormat,
   current: LogFile | null,
 ): Promise<{ file: LogFile; certain: boolean } | null> {
-  for (;;) {
-    const live = await inodeOf(path);
+  for (let tries = 1; ; tries++) {
+    const set = await listLogFiles(path);
     // Between two steps of a rotation, or not written to yet.
-    if (live === null || live === current?.inode) return null;
-    const names = await rotatedNames(path);
+    if (set.live === null || set.live === current?.inode) return null;
+    const { names } = set;
     let at = -1;
     for (let index = 1; current !== null && at < 0 && index < names.length; index++) {
       if (await current.isAt(names[index]!)) at = index;
     }
     const file = await LogFile.open(names.at(at < 0 ? -1 : at - 1)!, format);
     if (file !== null) {
-      // Rotation moves older files first: `current` still in its place means that the one after it was in its own.
-      const moved = at >= 0 && !(await current!.isAt(names[at]!));
-      if (!moved) return { file, certain: at >= 0 || current === null };
+      if (tries >= OPEN_TRIES || (await unchanged(path, set))) return { file, certain: at >= 0 || current === null };
       await file.close();
     }
   }
