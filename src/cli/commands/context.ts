@@ -31,11 +31,12 @@ const current = (ctx: Context): string => currentContextName(ctx.global, ctx.env
 export const contextExists = (ctx: Context, name: string): boolean =>
   existsSync(`${contextDirectories(ctx.configDir, name).meta}/meta.json`);
 
+const DEFAULT_DESCRIPTION = 'Current GANTRY_HOST based configuration';
+
 function defaultMeta(ctx: Context): ContextMeta {
-  const description = 'Current GANTRY_HOST based configuration';
   return {
     Name: 'default',
-    Metadata: { Description: description },
+    Metadata: {},
     Endpoints: { docker: { Host: defaultHost(ctx.global, ctx.env), SkipTLSVerify: false } },
   };
 }
@@ -133,6 +134,11 @@ export const update = defineCommand({
   },
 });
 
+const overriding = (ctx: Context): string | undefined => ['GANTRY_HOST', 'DOCKER_HOST'].find((key) => ctx.env[key]);
+
+const overrideWarning = (variable: string, wanted: string): string =>
+  `Warning: ${variable} environment variable overrides the active context. To use ${wanted}, either set the global --context flag, or unset ${variable} environment variable.\n`;
+
 const LISTING: Listing = {
   headers: { Name: 'NAME', Description: 'DESCRIPTION', DockerEndpoint: 'DOCKER ENDPOINT', Error: 'ERROR', Current: '' },
   table: 'table {{.Name}}{{if .Current}} *{{end}}\t{{.Description}}\t{{.DockerEndpoint}}\t{{.Error}}',
@@ -162,7 +168,7 @@ export const ls = defineCommand({
     const inUse = current(ctx);
     const rows = names(ctx).map((meta) => ({
       Name: meta.Name,
-      Description: meta.Metadata.Description ?? '',
+      Description: meta.Name === 'default' ? DEFAULT_DESCRIPTION : (meta.Metadata.Description ?? ''),
       DockerEndpoint: meta.Endpoints.docker?.Host ?? '',
       Current: meta.Name === inUse,
       Error: '',
@@ -176,6 +182,8 @@ export const ls = defineCommand({
         Error: `context "${inUse}": context not found`,
       });
     ctx.stdout.write(formatRows(LISTING, rows, { format: ctx.flags.format, quiet: ctx.flags.quiet }));
+    const variable = overriding(ctx);
+    if (variable !== undefined && inUse === 'default') ctx.stderr.write(overrideWarning(variable, 'a context'));
   },
 });
 
@@ -194,12 +202,8 @@ export const use = defineCommand({
     writeConfig(ctx.configDir, config);
     ctx.stdout.write(`${name}\n`);
     ctx.stderr.write(`Current context is now "${name}"\n`);
-    const variable = ['GANTRY_HOST', 'DOCKER_HOST', 'GANTRY_CONTEXT', 'DOCKER_CONTEXT'].find((key) => ctx.env[key]);
-    if (variable !== undefined && name !== 'default') {
-      ctx.stderr.write(
-        `Warning: ${variable} environment variable overrides the active context. To use "${name}", either set the global --context flag, or unset ${variable} environment variable.\n`,
-      );
-    }
+    const variable = overriding(ctx) ?? ['GANTRY_CONTEXT', 'DOCKER_CONTEXT'].find((key) => ctx.env[key]);
+    if (variable !== undefined && name !== 'default') ctx.stderr.write(overrideWarning(variable, JSON.stringify(name)));
   },
 });
 

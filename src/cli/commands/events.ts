@@ -1,28 +1,55 @@
 import { jsonStream } from '../../api/client/json-stream.ts';
 import type { EventMessage } from '../../api/schemas/system.ts';
-import { defineCommand, noArgs, string } from '../command.ts';
+import { defineCommand, noArgs, StatusError, string } from '../command.ts';
 import { Template } from '../format/template/template.ts';
 import { goTime } from '../listings/text.ts';
 import { filterFlag, filterQuery } from './filter-flag.ts';
 import { objectFormatFlag } from './format-flag.ts';
 import { timestampQuery } from './timestamp.ts';
 
-/** RFC 3339 with nine digits in local time, from the event's nanoseconds, whose last digits a JSON number has lost. */
-function stamp(event: EventMessage): string {
+/** An event whose nanoseconds are as they came: a JavaScript number holds 15 of their 19 digits. */
+export type ExactEvent = Omit<EventMessage, 'timeNano'> & { timeNano?: RawJson };
+interface RawJson {
+  rawJSON: string;
+}
+
+// Part of ECMAScript 2026 ("JSON.parse source text access"), which TypeScript's library does not describe yet.
+const { rawJSON, parse } = JSON as unknown as {
+  rawJSON(text: string): RawJson;
+  parse(text: string, revive: (key: string, value: unknown, context: { source?: string }) => unknown): unknown;
+};
+
+/** Reads an event and keeps its nanoseconds exact, also when it is printed as JSON again. */
+export function parseEvent(text: string): ExactEvent {
+  return parse(text, (key, value, { source }) =>
+    key === 'timeNano' && typeof value === 'number' && source !== undefined ? rawJSON(source) : value,
+  ) as ExactEvent;
+}
+
+/** RFC 3339 with nine digits in local time. */
+function stamp(event: ExactEvent): string {
   const seconds = event.time ?? 0;
   const [day, time, zone] = goTime(seconds).split(' ') as [string, string, string];
-  const rest = BigInt(Math.trunc(event.timeNano ?? 0)) - BigInt(seconds) * 1_000_000_000n;
+  const rest = BigInt(event.timeNano?.rawJSON ?? 0) - BigInt(seconds) * 1_000_000_000n;
   const fraction = rest > 0n && rest < 1_000_000_000n ? rest : 0n;
   return `${day}T${time}.${String(fraction).padStart(9, '0')}${zone === '+0000' ? 'Z' : `${zone.slice(0, 3)}:${zone.slice(3)}`}`;
 }
 
 /** "TIME TYPE ACTION ID (key=value, ...)". */
-export function eventLine(event: EventMessage): string {
+export function eventLine(event: ExactEvent): string {
   const attributes = Object.entries(event.Actor?.Attributes ?? {})
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => `${key}=${value}`)
     .join(', ');
   return `${stamp(event)} ${event.Type} ${event.Action} ${event.Actor?.ID}${attributes === '' ? '' : ` (${attributes})`}\n`;
+}
+
+function parseFormat(format: string): Template {
+  try {
+    return new Template(format === 'json' ? '{{json .}}' : format.replaceAll('\\t', '\t'));
+  } catch (error) {
+    throw new StatusError(64, `Error parsing format: ${(error as Error).message}`);
+  }
 }
 
 export const command = defineCommand({
@@ -37,10 +64,7 @@ export const command = defineCommand({
   },
   async run(ctx) {
     const { flags } = ctx;
-    const template =
-      flags.format === ''
-        ? null
-        : new Template(flags.format === 'json' ? '{{json .}}' : flags.format.replaceAll('\\t', '\t'));
+    const template = flags.format === '' ? null : parseFormat(flags.format);
     const response = await (await ctx.client()).request('GET', '/events', {
       query: {
         filters: filterQuery(flags.filter),
@@ -48,14 +72,14 @@ export const command = defineCommand({
         until: timestampQuery(flags.until),
       },
     });
-    for await (const event of jsonStream<EventMessage & { ID?: unknown }>(response)) {
+    for await (const event of jsonStream<ExactEvent>(response, parseEvent)) {
       // Docker's old names of the same things work in templates.
       Object.defineProperties(event, {
         ID: { value: event.Actor?.ID, enumerable: false },
         Status: { value: event.Action, enumerable: false },
         From: { value: event.Actor?.Attributes?.image ?? '', enumerable: false },
         Time: { value: event.time, enumerable: false },
-        TimeNano: { value: event.timeNano, enumerable: false },
+        TimeNano: { value: event.timeNano?.rawJSON, enumerable: false },
         Scope: { value: event.scope, enumerable: false },
       });
       ctx.stdout.write(template === null ? eventLine(event) : `${template.execute(event)}\n`);

@@ -1,6 +1,6 @@
 import { defineCommand, exactly, string } from '../command.ts';
 import { containerPath } from './each.ts';
-import { checkOutputPath, writeBody } from './output-file.ts';
+import { checkOutputFile, writeBody } from './output-file.ts';
 
 export const command = defineCommand({
   use: '[OPTIONS] CONTAINER',
@@ -14,7 +14,7 @@ export const command = defineCommand({
     if (output === '' && ctx.stdout.isTTY) {
       throw new Error('cowardly refusing to save to a terminal. Use the -o flag or redirect');
     }
-    if (output !== '') checkOutputPath(output);
+    if (output !== '') checkOutputFile(output, 'failed to export container');
     await writeBody(
       await (await ctx.client()).request('GET', containerPath(ctx.args[0]!, 'export')),
       output,

@@ -91,8 +91,13 @@ function rest(info: SystemInfo): Lines {
   return lines;
 }
 
+const COMMITS = [
+  ['containerd version', 'ContainerdCommit'],
+  ['runc version', 'RuncCommit'],
+  ['init version', 'InitCommit'],
+] as const;
+
 function serverText(info: SystemInfo): string {
-  const commit = (value: { ID?: string } | undefined): string => value?.ID ?? '';
   const lines: Lines = [
     [1, 'Containers', info.Containers],
     [2, 'Running', info.ContainersRunning],
@@ -105,14 +110,16 @@ function serverText(info: SystemInfo): string {
     [1, 'Runtimes', Object.keys(info.Runtimes ?? {}).join(' ')],
     [1, 'Default Runtime', info.DefaultRuntime],
     [1, 'Init Binary', info.InitBinary],
-    ...((commit(info.RuncCommit) ? [[1, 'runc version', commit(info.RuncCommit)]] : []) as Lines),
-    ...((commit(info.InitCommit) ? [[1, 'init version', commit(info.InitCommit)]] : []) as Lines),
+    ...COMMITS.flatMap(([title, key]): Lines => (info[key] ? [[1, title, info[key].ID ?? '']] : [])),
     ...security(info),
     ...host(info),
     ...rest(info),
   ];
   return lines
-    .map(([indent, name, value]) => `${' '.repeat(indent)}${name}${value === null ? '' : `: ${value ?? ''}`}\n`)
+    .map(
+      ([indent, name, value]) =>
+        `${' '.repeat(indent)}${name}${value === null ? '' : value === '' ? ':' : `: ${value ?? ''}`}\n`,
+    )
     .join('');
 }
 

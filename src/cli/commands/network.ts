@@ -1,7 +1,7 @@
 import type { Network } from '../../api/schemas/network.ts';
 import { bool, defineCommand, noArgs } from '../command.ts';
 import { formatRows, type Listing } from '../format/rows.ts';
-import { goTime, labelList, shortId } from '../listings/text.ts';
+import { goTimeOf, labelList, shortId } from '../listings/text.ts';
 import { filterFlag, filterQuery } from './filter-flag.ts';
 import { listFormatFlag } from './format-flag.ts';
 
@@ -43,12 +43,12 @@ export const ls = defineCommand({
         Name: network.Name,
         Driver: network.Driver,
         Scope: network.Scope,
-        IPv4: String(network.EnableIPv4 ?? true),
+        IPv4: String(network.EnableIPv4 ?? false),
         IPv6: String(network.EnableIPv6 ?? false),
         Internal: String(network.Internal ?? false),
         Labels: labelList(network.Labels),
         Label: (key: unknown) => network.Labels?.[String(key)] ?? '',
-        CreatedAt: goTime(Date.parse(network.Created ?? '') / 1000),
+        CreatedAt: goTimeOf(network.Created ?? ''),
       }));
     const format = flags.format === '' && !flags.quiet ? (ctx.config().networksFormat ?? '') : flags.format;
     ctx.stdout.write(formatRows(LISTING, rows, { format, quiet: flags.quiet }));

@@ -18,6 +18,15 @@ export function checkOutputPath(path: string): void {
   }
 }
 
+/** What save and export say of a path that they cannot write; devices and pipes they can. */
+export function checkOutputFile(path: string, failure: string): void {
+  const directory = dirname(path);
+  if (!existsSync(directory))
+    throw new Error(`${failure}: invalid output path: stat ${directory}: no such file or directory`);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new Error(`${failure}: cannot write to a directory`);
+}
+
 /** Writes a body to `path` ('' is stdout). A file appears whole or not at all. */
 export async function writeBody(body: AsyncIterable<Buffer>, path: string, stdout: Output): Promise<void> {
   if (path === '') {

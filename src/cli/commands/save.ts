@@ -1,6 +1,6 @@
 import { atLeast, defineCommand, string } from '../command.ts';
 import { platformQuery } from '../container/platform.ts';
-import { checkOutputPath, writeBody } from './output-file.ts';
+import { checkOutputFile, writeBody } from './output-file.ts';
 
 export const command = defineCommand({
   use: '[OPTIONS] IMAGE [IMAGE...]',
@@ -17,13 +17,7 @@ export const command = defineCommand({
     if (output === '' && ctx.stdout.isTTY) {
       throw new Error('cowardly refusing to save to a terminal. Use the -o flag or redirect');
     }
-    if (output !== '') {
-      try {
-        checkOutputPath(output);
-      } catch (error) {
-        throw new Error(`failed to save image: ${(error as Error).message}`);
-      }
-    }
+    if (output !== '') checkOutputFile(output, 'failed to save image');
     const body = await (await ctx.client()).request('GET', '/images/get', {
       query: { names: ctx.args, platform: platform === '' ? undefined : platformQuery(platform) },
     });

@@ -51,7 +51,6 @@ function summaryRows(usage: DiskUsage): Row[] {
   const cache = usage.BuildCache ?? [];
   const usedImages = images.filter((image) => (image.Containers ?? 0) > 0);
   const inUse = sum(usedImages, (image) => (image.Size ?? 0) - Math.max(0, image.SharedSize ?? 0));
-  const shared = usedImages.length > 0 ? Math.max(0, ...usedImages.map((image) => image.SharedSize ?? 0)) : 0;
   const layers = usage.LayersSize ?? 0;
   const active = containers.filter((container) => ['running', 'paused', 'restarting'].includes(container.State ?? ''));
   const usedVolumes = volumes.filter((volume) => (volume.UsageData?.RefCount ?? 0) > 0);
@@ -63,7 +62,7 @@ function summaryRows(usage: DiskUsage): Row[] {
   const cacheSize = sum(cache, (record) => (record.Shared === true ? 0 : record.Size));
   const cacheFree = sum(cache, (record) => (record.Shared === true || record.InUse === true ? 0 : record.Size));
   return [
-    summaryRow('Images', images.length, usedImages.length, layers, Math.max(0, layers - inUse - shared), true),
+    summaryRow('Images', images.length, usedImages.length, layers, Math.max(0, layers - inUse), true),
     summaryRow(
       'Containers',
       containers.length,
@@ -87,7 +86,8 @@ function summaryRows(usage: DiskUsage): Row[] {
 function verboseText(usage: DiskUsage): string {
   const part = (title: string, listing: Listing, rows: Row[]): string =>
     `${title}\n\n${formatRows(listing, rows, { format: '', quiet: false })}\n`;
-  const images = (usage.Images ?? []).flatMap((image) => imageRows(image, { truncate: true, digests: false }));
+  // One line an image, under the first of its names.
+  const images = (usage.Images ?? []).map((image) => imageRows(image, { truncate: true, digests: false })[0]!);
   const containers = (usage.Containers ?? []).map((container) => ({
     ...containerRow(container, true),
     Size: humanSize(container.SizeRw ?? 0, 3),
@@ -97,12 +97,14 @@ function verboseText(usage: DiskUsage): string {
     Links: String(volume.UsageData?.RefCount ?? 0),
     Size: (volume.UsageData?.Size ?? -1) < 0 ? 'N/A' : humanSize(volume.UsageData?.Size ?? 0),
   }));
+  const ago = (date: string | null | undefined): string =>
+    date ? `${humanDuration(Date.now() - Date.parse(date))} ago` : '';
   const cache = (usage.BuildCache ?? []).map((record) => ({
     ID: shortId(record.ID ?? ''),
     CacheType: record.Type,
     Size: humanSize(record.Size ?? 0),
-    CreatedSince:
-      record.CreatedAt === undefined ? '' : `${humanDuration(Date.now() - Date.parse(record.CreatedAt))} ago`,
+    CreatedSince: ago(record.CreatedAt),
+    LastUsedSince: ago(record.LastUsedAt),
     Usage: String(record.UsageCount ?? 0),
     Shared: String(record.Shared ?? false),
   }));
@@ -162,14 +164,16 @@ function verboseText(usage: DiskUsage): string {
           CacheType: 'CACHE TYPE',
           Size: 'SIZE',
           CreatedSince: 'CREATED',
+          LastUsedSince: 'LAST USED',
           Usage: 'USAGE',
           Shared: 'SHARED',
         },
-        table: 'table {{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.Usage}}\t{{.Shared}}',
+        table:
+          'table {{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.Usage}}\t{{.Shared}}',
         quiet: 'ID',
       },
       cache,
-    )
+    ).slice(0, -1)
   );
 }
 

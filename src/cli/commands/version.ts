@@ -18,18 +18,23 @@ function clientText(client: ReturnType<typeof clientVersion>): string {
   return (
     'Client:\n' +
     row(' ', 'Version', client.Version, 19) +
-    row(' ', 'API version', client.ApiVersion, 19) +
+    row(
+      ' ',
+      'API version',
+      client.ApiVersion === API_VERSION ? API_VERSION : `${client.ApiVersion} (downgraded from ${API_VERSION})`,
+      19,
+    ) +
     row(' ', 'Node version', client.NodeVersion, 19) +
     row(' ', 'OS/Arch', `${client.Os}/${client.Arch}`, 19) +
     row(' ', 'Context', client.Context, 19)
   );
 }
 
-function clientVersion(context: string) {
+function clientVersion(context: string, apiVersion: string) {
   const arch = os.arch() === 'x64' ? 'amd64' : os.arch();
   return withGoName({
     Version: VERSION,
-    ApiVersion: API_VERSION,
+    ApiVersion: apiVersion,
     DefaultAPIVersion: API_VERSION,
     NodeVersion: process.version,
     Os: 'linux',
@@ -46,6 +51,7 @@ function serverText(server: SystemVersion): string {
     if (component.Name === 'Engine') {
       text += row('  ', 'API version', `${details.ApiVersion} (minimum version ${details.MinAPIVersion})`, 18);
       text += row('  ', 'Node version', details.NodeVersion, 18);
+      text += row('  ', 'Go version', details.GoVersion, 18);
       text += row('  ', 'Git commit', details.GitCommit, 18);
       text += row('  ', 'OS/Arch', `${details.Os}/${details.Arch}`, 18);
       text += row('  ', 'Kernel', details.KernelVersion, 18);
@@ -61,14 +67,20 @@ export const command = defineCommand({
   args: noArgs,
   flags: { format: objectFormatFlag },
   async run(ctx) {
-    const client = clientVersion(currentContextName(ctx.global, ctx.env, () => ctx.config()));
+    let apiVersion = API_VERSION;
     let server: SystemVersion | null = null;
     let failure: unknown;
     try {
-      server = withGoName(await (await ctx.client()).json<SystemVersion & { ApiVersion?: string }>('GET', '/version'));
+      const engine = await ctx.client();
+      server = withGoName(await engine.json<SystemVersion & { ApiVersion?: string }>('GET', '/version'));
+      apiVersion = await engine.apiVersion();
     } catch (error) {
       failure = error;
     }
+    const client = clientVersion(
+      currentContextName(ctx.global, ctx.env, () => ctx.config()),
+      apiVersion,
+    );
     if (ctx.flags.format !== '') ctx.stdout.write(formatObject({ Client: client, Server: server }, ctx.flags.format));
     else ctx.stdout.write(clientText(client) + (server === null ? '' : serverText(server)));
     if (failure !== undefined) throw failure instanceof Error ? failure : new StatusError(1, String(failure));

@@ -1,3 +1,4 @@
+import { StatusError } from '../command.ts';
 import { Template } from './template/template.ts';
 
 /** Fields of inspected objects that are maps with keys of the user's. */
@@ -23,12 +24,25 @@ const MAPS: ReadonlySet<string> = new Set([
 export function formatInspected(objects: readonly unknown[], format: string): string {
   if (format === '') return `${JSON.stringify(objects, null, 4)}\n`;
   if (format === 'json') return `${JSON.stringify(objects)}\n`;
-  const template = new Template(format.replaceAll('\\n', '\n').replaceAll('\\t', '\t'), { strict: true, maps: MAPS });
-  return objects.map((object) => `${template.execute(object)}\n`).join('');
+  const template = parse(format.replaceAll('\\n', '\n').replaceAll('\\t', '\t'));
+  try {
+    return objects.map((object) => `${template.execute(object)}\n`).join('');
+  } catch (error) {
+    throw new StatusError(1, `template parsing error: ${(error as Error).message}`);
+  }
+}
+
+/** A template that does not parse ends the command with docker's status for it. */
+function parse(format: string): Template {
+  try {
+    return new Template(format, { strict: true, maps: MAPS });
+  } catch (error) {
+    throw new StatusError(64, `template parsing error: ${(error as Error).message}`);
+  }
 }
 
 /** One object (version, info) by a template or as JSON. */
 export function formatObject(object: unknown, format: string): string {
   if (format === 'json' || format === '{{json .}}') return `${JSON.stringify(object)}\n`;
-  return `${new Template(format, { strict: true, maps: MAPS }).execute(object)}\n`;
+  return `${parse(format).execute(object)}\n`;
 }

@@ -1,3 +1,4 @@
+import { StatusError } from '../command.ts';
 import { alignTabs } from './table.ts';
 import { Template } from './template/template.ts';
 
@@ -24,12 +25,12 @@ export function formatRows(listing: Listing, rows: readonly Row[], options: RowO
   let format = options.format;
   if (options.quiet && (format === '' || format === 'table')) format = `{{.${listing.quiet}}}`;
   if (format === '' || format === 'table') format = listing.table;
-  if (format === 'json') format = '{{json .}}';
+  if (format === 'json' || format === '{{json .}}') return rows.map((row) => `${rowJson(row)}\n`).join('');
   const isTable = format.startsWith('table');
   const source = (isTable ? format.slice('table'.length).trim() : format)
     .replaceAll('\\t', '\t')
     .replaceAll('\\n', '\n');
-  const template = new Template(source, { strict: true });
+  const template = parseRowFormat(source);
   const lines: string[] = [];
   if (isTable) lines.push(template.execute(headerRow(listing)));
   for (const row of rows) lines.push(template.execute(sorted(row)));
@@ -48,6 +49,22 @@ function headerRow(listing: Listing): Row {
       .replaceAll('_', ' ');
   };
   return row;
+}
+
+function parseRowFormat(source: string): Template {
+  try {
+    return new Template(source, { strict: true });
+  } catch (error) {
+    throw new StatusError(64, `failed to parse template: ${(error as Error).message}`);
+  }
+}
+
+/** Go's encoder makes JSON that may stand in HTML; scripts that compare whole lines know it so. */
+function rowJson(row: Row): string {
+  return JSON.stringify(sorted(row)).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** Keys in order, as Docker's JSON of a row has them. */

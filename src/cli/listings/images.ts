@@ -43,7 +43,7 @@ export function imageRows(
   const digests = new Map((image.RepoDigests ?? []).map((reference) => split(reference, '@')));
   const row = (repository: string, tag: string, digest: string): Row => {
     const unknown = (value: number | undefined): string =>
-      value === undefined || value < 0 ? 'N/A' : humanSize(value, 3);
+      value === undefined || value < 0 ? 'N/A' : humanSize(value);
     const size = image.Size ?? 0;
     const shared = image.SharedSize ?? -1;
     return {
@@ -55,7 +55,7 @@ export function imageRows(
       CreatedAt: goTime(image.Created ?? 0),
       Size: humanSize(size, 3),
       Containers: (image.Containers ?? -1) < 0 ? 'N/A' : String(image.Containers),
-      VirtualSize: humanSize(size, 3),
+      VirtualSize: humanSize(size),
       SharedSize: unknown(shared),
       UniqueSize: unknown(shared < 0 ? -1 : size - shared),
     };

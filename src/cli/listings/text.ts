@@ -28,6 +28,15 @@ export function goTime(seconds: number): string {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())} ${zone} ${name}`;
 }
 
+/** The same for an RFC 3339 text, whose fraction is kept. */
+export function goTimeOf(text: string): string {
+  const fraction = /\.[0-9]*[1-9]/.exec(text)?.[0] ?? '';
+  return goTime(Math.floor(Date.parse(text) / 1000)).replace(
+    /:[0-9]{2} /,
+    (seconds) => `${seconds.trimEnd()}${fraction} `,
+  );
+}
+
 /** "a=1,b=2". */
 export function labelList(labels: Record<string, string> | null | undefined): string {
   return Object.entries(labels ?? {})

@@ -81,7 +81,7 @@ describe('Go templates', () => {
       '{{.a | }}',
       '{{template x}}',
     ]) {
-      assert.throws(() => new Template(bad), /^Error: template parsing error: template: :1: /, bad);
+      assert.throws(() => new Template(bad), /^Error: template: :1: /, bad);
     }
   });
 

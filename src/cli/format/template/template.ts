@@ -23,7 +23,7 @@ interface Variable {
 
 /**
  * A Go text/template over JSON values. Objects are maps; a function-valued field is a method ({{.Label "x"}}).
- * Throws Error with Docker's wording ("template parsing error: template: :1:2: ...") when it does not parse or run.
+ * Throws Error with Go's wording ("template: :1:2: ...") when it does not parse or run.
  */
 export class Template {
   readonly #parsed: ParsedTemplate;
@@ -38,7 +38,7 @@ export class Template {
     } catch (error) {
       if (!(error instanceof TemplateSyntaxError)) throw error;
       const line = source.slice(0, error.at).split('\n').length;
-      throw new Error(`template parsing error: template: :${line}: ${error.message}`);
+      throw new Error(`template: :${line}: ${error.message}`);
     }
   }
 
