@@ -89,11 +89,10 @@ export class Api {
     return new Promise((resolve, reject) => {
       const hijacked = new Hijacked(socket);
       socket.on('error', reject);
-      socket.on('end', () => resolve(hijacked));
-      void hijacked.until('\r\n\r\n').then((head) => {
+      hijacked.until('\r\n\r\n').then((head) => {
         hijacked.head = head;
         resolve(hijacked);
-      });
+      }, reject);
     });
   }
 }
