@@ -37,6 +37,8 @@ export class ShimMonitor implements Monitor {
   readonly #exited = Promise.withResolvers<ExitStatus>();
   readonly #closed = Promise.withResolvers<void>();
   readonly #oomListeners: (() => void)[] = [];
+  /** Killed before anybody listened: the report may come in one piece with the start's. */
+  #oomUnheard = false;
   #processStartTime: string | null = null;
   #exitKnown = false;
   #failed = false;
@@ -76,6 +78,9 @@ export class ShimMonitor implements Monitor {
 
   onOom(listener: () => void): void {
     this.#oomListeners.push(listener);
+    // Not before the start, which the caller is about to tell of.
+    if (this.#oomUnheard) setImmediate(listener);
+    this.#oomUnheard = false;
   }
 
   async attach(options: AttachOptions): Promise<Duplex> {
@@ -110,6 +115,7 @@ export class ShimMonitor implements Monitor {
         this.#fail(payload);
         break;
       case 'O':
+        if (this.#oomListeners.length === 0) this.#oomUnheard = true;
         for (const listener of this.#oomListeners) listener();
         break;
       case 'E':
