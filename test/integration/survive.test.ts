@@ -77,6 +77,7 @@ describe('a container and a daemon that dies', () => {
     await daemon.start();
     assert.equal((await inspect(id)).State.Pid, pid);
     const { stream } = await daemon.hijack(`/containers/${id}/attach?stream=1&stdin=1&stdout=1`);
+    stream.resume();
     stream.write('hello\n');
     const chunk: Buffer = await new Promise((resolve) => stream.once('data', (data) => resolve(Buffer.from(data))));
     assert.equal(chunk.subarray(8).toString(), 'got hello\n');
@@ -120,6 +121,7 @@ describe('a container and a daemon that dies', () => {
     stream.on('data', (data) => {
       seen += data;
     });
+    stream.resume();
     stream.write('echo $((6*7))\n');
     await until(async () => seen.includes('42'));
     assert.equal((await daemon.request('POST', `/containers/${id}/resize?h=33&w=99`)).status, 200);
