@@ -130,18 +130,20 @@ describe('the CLI with running containers', { skip }, () => {
     assert.equal(out.length, 8 << 20);
   });
 
-  test('signals are passed on', async () => {
-    const script = 'trap "echo got it; exit 9" TERM; echo ready; while :; do sleep 0.05; done';
-    const child = spawn(GANTRY, ['run', '--rm', ...alone, 'cli-test', 'sh', '-c', script], { env });
-    let out = '';
-    child.stdout.on('data', (chunk) => {
-      if (!out.includes('ready') && String(chunk).includes('ready')) child.kill('SIGTERM');
-      out += chunk;
+  for (const signal of ['TERM', 'HUP', 'USR1', 'QUIT'] as const) {
+    test(`SIG${signal} is passed on`, async () => {
+      const script = `trap "echo got it; exit 9" ${signal}; echo ready; while :; do sleep 0.05; done`;
+      const child = spawn(GANTRY, ['run', '--rm', ...alone, 'cli-test', 'sh', '-c', script], { env });
+      let out = '';
+      child.stdout.on('data', (chunk) => {
+        if (!out.includes('ready') && String(chunk).includes('ready')) child.kill(`SIG${signal}`);
+        out += chunk;
+      });
+      const status = await new Promise((resolve) => child.on('close', resolve));
+      assert.equal(out, 'ready\ngot it\n');
+      assert.equal(status, 9);
     });
-    const status = await new Promise((resolve) => child.on('close', resolve));
-    assert.equal(out, 'ready\ngot it\n');
-    assert.equal(status, 9);
-  });
+  }
 
   test('an environment file is for the container alone', async () => {
     writeFileSync(`${scratch}/env`, 'A=from file\nHOME=/elsewhere\n');

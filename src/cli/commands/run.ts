@@ -22,8 +22,7 @@ export const command = defineCommand({
 async function run(ctx: Context<typeof RUN_FLAGS>): Promise<number> {
   const { flags } = ctx;
   const client = await ctx.client();
-  // The connections come up while the flags are read: one for create and start, one to attach, one to wait.
-  client.preconnect(flags.detach ? 1 : 3);
+  client.preconnect(1);
   const body = prepare(ctx, flags as FlagValues<typeof RUN_FLAGS>, client.endpoint.display);
   if (flags.detach) {
     if (flags.attach.length > 0)
@@ -35,8 +34,12 @@ async function run(ctx: Context<typeof RUN_FLAGS>): Promise<number> {
   }
   const detachKeys = flags['detach-keys'] || ctx.config().detachKeys || '';
 
-  const id = await create(ctx, flags, client, body);
   const attached = body.AttachStdin || body.AttachStdout || body.AttachStderr;
+  const creating = create(ctx, flags, client, body);
+  // While the engine creates: the connections to attach and to wait, and the code for them.
+  if (attached) client.preconnect(2);
+  const sessionModule = attached ? import('../terminal/session.ts') : undefined;
+  const id = await creating;
   const showOutput = body.AttachStdout || body.AttachStderr;
   if (!showOutput) ctx.stdout.write(`${id}\n`);
   if (!attached) {
@@ -57,7 +60,7 @@ async function run(ctx: Context<typeof RUN_FLAGS>): Promise<number> {
     }),
     waitFor(client, id, flags.rm ? 'removed' : 'next-exit'),
   ]);
-  const { runSession } = await import('../terminal/session.ts');
+  const { runSession } = await sessionModule!;
   const session = runSession(hijacked, {
     tty: body.Tty ?? false,
     stdin: body.AttachStdin ? ctx.stdin : undefined,
