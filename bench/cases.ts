@@ -21,6 +21,8 @@ export interface BenchCase {
 interface Client {
   name: string;
   command: string[];
+  /** Between `run` and its own flags. */
+  runFlags?: string[];
   base?: boolean;
 }
 
@@ -31,7 +33,8 @@ function clients(root: string, peers: Peers): Client[] {
   ];
   if (peers.dockerSocket !== null)
     list.push({ name: 'docker on dockerd', command: ['docker', '-H', `unix://${peers.dockerSocket}`], base: true });
-  if (peers.podman) list.push({ name: 'podman', command: ['podman'] });
+  // Podman raises limits to its own defaults, which a host with lower hard limits refuses.
+  if (peers.podman) list.push({ name: 'podman', command: ['podman'], runFlags: ['--ulimit', 'host'] });
   return list;
 }
 
@@ -100,8 +103,8 @@ const run: BenchCase = {
   unit: 'ms',
   more: 'worse',
   async measure(root, peers) {
-    const contenders = clients(root, peers).map(({ name, command }) =>
-      timed(name, [...command, 'run', '--rm', 'busybox', 'true']),
+    const contenders = clients(root, peers).map(({ name, command, runFlags = [] }) =>
+      timed(name, [...command, 'run', ...runFlags, '--rm', 'busybox', 'true']),
     );
     for (const runtime of peers.runtimes)
       contenders.push(timed(`${runtime} run`, [runtime, 'run', '--bundle', peers.bundle, `gantry-bench-${runtime}`]));
@@ -117,10 +120,10 @@ const exec: BenchCase = {
   async measure(root, peers) {
     const list = clients(root, peers);
     const names = new Set<string>();
-    for (const { name, command } of list) {
+    for (const { name, command, runFlags = [] } of list) {
       const engine = name.split(' on ').at(-1)!;
       if (!names.has(engine))
-        await must([...command, 'run', '-d', '--name', 'gantry-bench-exec', 'busybox', 'sleep', '600']);
+        await must([...command, 'run', ...runFlags, '-d', '--name', 'gantry-bench-exec', 'busybox', 'sleep', '600']);
       names.add(engine);
     }
     const rows = await rowsOf(

@@ -3,7 +3,7 @@
  * stay outside. Run by scripts/setup; `node scripts/build.ts`.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
 import { buildCli } from './build-cli.ts';
@@ -32,7 +32,7 @@ const common: BuildOptions = {
   platform: 'node',
   target: 'node26',
   format: 'esm',
-  splitting: true,
+  // One file an entry: a daemon that runs while a newer build replaces dist/ must not miss a chunk later.
   outdir: 'dist',
   minify: true,
   // Names show up in stack traces, and in errors that name their class.
@@ -46,12 +46,7 @@ const common: BuildOptions = {
   banner: { js: "import { createRequire as $require } from 'node:module'; const require = $require(import.meta.url);" },
 };
 
-/** Entries by the name they get in dist/. The worker's own file is loaded by path, so it cannot share the daemon's chunks' names. */
-const bundles: { entryPoints: Record<string, string>; chunkNames: string }[] = [
-  { entryPoints: { gantryd: 'src/daemon/main.ts' }, chunkNames: 'daemon/[name]-[hash]' },
-  { entryPoints: { 'layer-worker': 'src/storage/layer-worker.ts' }, chunkNames: 'worker/[name]-[hash]' },
-];
+const entryPoints = { gantryd: 'src/daemon/main.ts', 'layer-worker': 'src/storage/layer-worker.ts' };
 
-for (const directory of ['daemon', 'worker']) rmSync(`dist/${directory}`, { recursive: true, force: true });
-for (const bundle of bundles) await build({ ...common, ...bundle });
+await build({ ...common, entryPoints });
 await buildCli();

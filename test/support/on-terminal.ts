@@ -14,8 +14,15 @@ export interface PtyResult {
 }
 
 /** Runs a command on a pseudo terminal and follows the script. */
-export async function onTerminal(command: string[], script: PtyStep[], env: NodeJS.ProcessEnv = process.env): Promise<PtyResult> {
+export async function onTerminal(
+  command: string[],
+  script: PtyStep[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<PtyResult> {
   const program = path.join(import.meta.dirname, 'on-terminal.py');
-  const { stdout } = await promisify(execFile)('python3', [program, JSON.stringify(script), ...command], { env, maxBuffer: 1 << 26 });
+  const { stdout } = await promisify(execFile)('python3', [program, JSON.stringify(script), ...command], {
+    env,
+    maxBuffer: 1 << 26,
+  });
   return JSON.parse(stdout);
 }
