@@ -17,6 +17,14 @@ export interface BenchCase {
   measure(root: string, peers: Peers): Promise<Row[]>;
 }
 
+/** Podman's flags that keep the limits this process has. */
+function hostLimits(): string[] {
+  const limits = readFileSync('/proc/self/limits', 'utf8');
+  const hard = (name: string): string =>
+    new RegExp(`^${name}\\s+\\S+\\s+(\\S+)`, 'm').exec(limits)?.[1]?.replace('unlimited', '-1') ?? '-1';
+  return ['--ulimit', `nofile=${hard('Max open files')}`, '--ulimit', `nproc=${hard('Max processes')}`];
+}
+
 /** An engine and the command that drives it. */
 interface Client {
   name: string;
@@ -34,7 +42,7 @@ function clients(root: string, peers: Peers): Client[] {
   if (peers.dockerSocket !== null)
     list.push({ name: 'docker on dockerd', command: ['docker', '-H', `unix://${peers.dockerSocket}`], base: true });
   // Podman raises limits to its own defaults, which a host with lower hard limits refuses.
-  if (peers.podman) list.push({ name: 'podman', command: ['podman'], runFlags: ['--ulimit', 'host'] });
+  if (peers.podman) list.push({ name: 'podman', command: ['podman'], runFlags: hostLimits() });
   return list;
 }
 
@@ -70,7 +78,8 @@ const removeForced = (socket: string, id: string): Promise<string> =>
 async function bareCreateStart(runtime: string, peers: Peers): Promise<number> {
   const started = process.hrtime.bigint();
   const id = `gantry-bench-${process.hrtime.bigint()}`;
-  await must([runtime, 'create', '--bundle', peers.bundle, id]);
+  // Its standard streams become the container's, which outlives it: a shell gives it none of ours.
+  await must(['sh', '-c', `exec ${runtime} create --bundle "$0" "$1" </dev/null >/dev/null 2>&1`, peers.bundle, id]);
   await must([runtime, 'start', id]);
   const milliseconds = Number(process.hrtime.bigint() - started) / 1e6;
   await must([runtime, 'delete', '--force', id]);
