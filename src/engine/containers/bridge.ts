@@ -1,6 +1,11 @@
 import type { Duplex, Readable } from 'node:stream';
 import { DetachFilter } from './detach-keys.ts';
 
+/** A client that has ended its input is detached once the output it caused has gone quiet for this long, */
+const QUIET_MS = 300;
+/** or has gone on for this long. dockerd detaches at once, and the answer to the last input is often lost. */
+const ANSWER_MS = 3000;
+
 /** How long a client may take to close its side after it was given the end of the output. */
 const LINGER_MS = 10_000;
 
@@ -51,7 +56,17 @@ export function bridge(client: Duplex, process: Duplex, options: BridgeOptions):
         ? client
         : client.pipe(new DetachFilter(options.detachKeys, () => setImmediate(() => finish(true))));
     input.pipe(process, { end: options.endOfInput === 'forward' });
-    if (options.endOfInput === 'detach') client.on('end', () => finish(false));
+    if (options.endOfInput === 'detach') {
+      client.on('end', () => {
+        const quiet = setTimeout(() => finish(false), QUIET_MS);
+        const answer = setTimeout(() => finish(false), ANSWER_MS);
+        output.on('data', () => quiet.refresh());
+        client.once('close', () => {
+          clearTimeout(quiet);
+          clearTimeout(answer);
+        });
+      });
+    }
   });
 }
 
