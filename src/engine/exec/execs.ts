@@ -159,10 +159,10 @@ export class Execs {
 
   /** Throws conflict when it does not run. */
   async resize(exec: Exec, rows: number, columns: number): Promise<void> {
-    if (exec.status !== 'running' || exec.monitor === null) {
-      throw new GantryError('conflict', `exec ${exec.id} is not running`);
-    }
-    await exec.monitor.resize(rows, columns);
+    if (exec.status !== 'running') throw new GantryError('conflict', `exec ${exec.id} is not running`);
+    // Between the start request and the process there is no terminal yet: it is made in this size.
+    if (exec.monitor === null) exec.config.consoleSize = { rows, columns };
+    else await exec.monitor.resize(rows, columns);
   }
 
   /** The API's view; field order as dockerd's. */
@@ -208,6 +208,7 @@ export class Execs {
   async #spawn(exec: Exec): Promise<Monitor> {
     const { container, config } = exec;
     const dir = this.#directory(exec.id);
+    const asked = config.consoleSize;
     try {
       const spec = JSON.parse(readFileSync(join(container.runDirectory, 'config.json'), 'utf8')) as OciSpec;
       const { hostConfig } = container.record;
@@ -238,6 +239,9 @@ export class Execs {
         openStdin: config.attachStdin,
         consoleSize: config.consoleSize,
       });
+      // A client that asked while the process was being made has its size before the process runs.
+      const size = config.consoleSize;
+      if (size !== null && size !== asked) await exec.monitor.resize(size.rows, size.columns);
       return exec.monitor;
     } catch (error) {
       throw this.#failed(exec, error);
