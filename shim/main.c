@@ -65,6 +65,7 @@ void command_start(struct shim *s) {
   clients_accept(s);
   s->ordered_start = true;
   s->phase = STARTING;
+  s->asked_ns = realtime_ns();
   if (s->opt.kind == KIND_EXEC && stdio_open(s) != 0) fail_errno(s, "exec", "stdio");
   else if ((s->opt.kind == KIND_EXEC ? runtime_exec(s) : runtime_start(s)) != 0) fail_errno(s, "start", "fork");
   if (s->opt.kind == KIND_EXEC) stdio_close_child(s);
@@ -119,7 +120,8 @@ static void send_created(struct shim *s) {
 static void send_started(struct shim *s) {
   char text[64];
   s->phase = RUNNING;
-  s->started_ns = realtime_ns();
+  /* No later than the first output: clients ask for the log since the start. */
+  s->started_ns = s->asked_ns;
   snprintf(text, sizeof text, "%d %llu\n", (int)getpid(), (unsigned long long)s->started_ns);
   write_file("started", text);
   int n = snprintf(text, sizeof text, "%d %llu", (int)s->pid, (unsigned long long)s->started_ns);

@@ -68,7 +68,7 @@ struct shim {
   pid_t pid;               /* of the process, 0 before it exists */
   bool exited;
   int status;              /* as waitpid gives it */
-  uint64_t created_ns, started_ns, finished_ns; /* CLOCK_REALTIME */
+  uint64_t created_ns, asked_ns, started_ns, finished_ns; /* CLOCK_REALTIME; asked_ns: START arrived */
   uint64_t deadline;       /* CLOCK_MONOTONIC, of DRAINING and FAILING */
   bool exit_known, deleted;
   /* children that ended before it was known which of them is ours */

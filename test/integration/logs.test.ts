@@ -24,6 +24,14 @@ describe('logs', () => {
     HostConfig: { LogConfig: { Type, Config } },
   });
 
+  test('the log since the start holds the first line, however fast it came', async () => {
+    for (let round = 0; round < 10; round++) {
+      const id = await run(daemon, ['echo', 'first']);
+      const { StartedAt } = (await daemon.request('GET', `/containers/${id}/json`)).json.State;
+      assert.equal(textOf(await logs(id, `${BOTH}&since=${StartedAt}`)), 'first\n');
+    }
+  });
+
   for (const driver of ['json-file', 'local']) {
     test(`${driver}: streams, tail, timestamps, since and until`, async () => {
       const script = 'echo one; sleep 0.01; echo two >&2; sleep 0.5; echo three; sleep 0.01; printf end';
