@@ -17,20 +17,10 @@ export interface BenchCase {
   measure(root: string, peers: Peers): Promise<Row[]>;
 }
 
-/** Podman's flags that keep the limits this process has. */
-function hostLimits(): string[] {
-  const limits = readFileSync('/proc/self/limits', 'utf8');
-  const hard = (name: string): string =>
-    new RegExp(`^${name}\\s+\\S+\\s+(\\S+)`, 'm').exec(limits)?.[1]?.replace('unlimited', '-1') ?? '-1';
-  return ['--ulimit', `nofile=${hard('Max open files')}`, '--ulimit', `nproc=${hard('Max processes')}`];
-}
-
 /** An engine and the command that drives it. */
 interface Client {
   name: string;
   command: string[];
-  /** Between `run` and its own flags. */
-  runFlags?: string[];
   base?: boolean;
 }
 
@@ -41,8 +31,7 @@ function clients(root: string, peers: Peers): Client[] {
   ];
   if (peers.dockerSocket !== null)
     list.push({ name: 'docker on dockerd', command: ['docker', '-H', `unix://${peers.dockerSocket}`], base: true });
-  // Podman raises limits to its own defaults, which a host with lower hard limits refuses.
-  if (peers.podman) list.push({ name: 'podman', command: ['podman'], runFlags: hostLimits() });
+  if (peers.podman) list.push({ name: 'podman', command: ['podman'] });
   return list;
 }
 
@@ -112,8 +101,8 @@ const run: BenchCase = {
   unit: 'ms',
   more: 'worse',
   async measure(root, peers) {
-    const contenders = clients(root, peers).map(({ name, command, runFlags = [] }) =>
-      timed(name, [...command, 'run', ...runFlags, '--rm', 'busybox', 'true']),
+    const contenders = clients(root, peers).map(({ name, command }) =>
+      timed(name, [...command, 'run', '--rm', 'busybox', 'true']),
     );
     for (const runtime of peers.runtimes)
       contenders.push(timed(`${runtime} run`, [runtime, 'run', '--bundle', peers.bundle, `gantry-bench-${runtime}`]));
@@ -129,10 +118,10 @@ const exec: BenchCase = {
   async measure(root, peers) {
     const list = clients(root, peers);
     const names = new Set<string>();
-    for (const { name, command, runFlags = [] } of list) {
+    for (const { name, command } of list) {
       const engine = name.split(' on ').at(-1)!;
       if (!names.has(engine))
-        await must([...command, 'run', ...runFlags, '-d', '--name', 'gantry-bench-exec', 'busybox', 'sleep', '600']);
+        await must([...command, 'run', '-d', '--name', 'gantry-bench-exec', 'busybox', 'sleep', '600']);
       names.add(engine);
     }
     const rows = await rowsOf(

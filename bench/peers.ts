@@ -62,6 +62,15 @@ export function descendants(pid: number): number[] {
   return children.flatMap((child) => [child, ...descendants(child)]);
 }
 
+/** Podman raises limits to defaults of its own, which a host that withholds CAP_SYS_RESOURCE refuses: then it is left out. */
+async function podmanWorks(rootfs: string): Promise<boolean> {
+  if (!installed('podman')) return false;
+  await timeCommand(['podman', 'import', rootfs, 'busybox:latest']);
+  const tried = await timeCommand(['podman', 'run', '--rm', 'busybox', 'true']);
+  if (tried.code !== 0) console.log(`podman is left out: ${tried.stderr.trim().split('\n').at(-1)}`);
+  return tried.code === 0;
+}
+
 /** Starts every engine that is installed, each with roots of its own, and gives all of them the same busybox image. */
 export async function startPeers(root: string, dir: string): Promise<Peers> {
   rmSync(dir, { recursive: true, force: true });
@@ -114,7 +123,7 @@ export async function startPeers(root: string, dir: string): Promise<Peers> {
     await answering(dockerSocket, dockerd, 'dockerd');
     await must(['docker', '-H', `unix://${dockerSocket}`, 'import', rootfs, 'busybox:latest']);
   }
-  const podman = installed('podman') && (await timeCommand(['podman', 'import', rootfs, 'busybox:latest'])).code === 0;
+  const podman = await podmanWorks(rootfs);
 
   const bundle = `${dir}/bundle`;
   mkdirSync(`${bundle}/rootfs`, { recursive: true });
