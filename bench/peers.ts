@@ -145,6 +145,11 @@ export async function startPeers(root: string, dir: string): Promise<Peers> {
     gantryPid: gantryd.pid!,
     dockerPids: () => (dockerd === null ? [] : [dockerd.pid!, ...descendants(dockerd.pid!)]),
     async stop() {
+      // What a case that failed left running.
+      for (const socket of dockerd === null ? [gantrySocket] : [gantrySocket, dockerSocket]) {
+        const containers: { Id: string }[] = JSON.parse(await request(socket, 'GET', '/containers/json?all=1'));
+        for (const { Id } of containers) await request(socket, 'DELETE', `/containers/${Id}?force=1&v=1`);
+      }
       if (dockerd !== null) await end(dockerd);
       await end(gantryd);
       if (podman) await timeCommand(['podman', 'rmi', '-f', 'busybox:latest']);
