@@ -1,4 +1,4 @@
-/** Version of this Gantry; the release script keeps package.json in step (a test compares). */
+/** Version of this Gantry; package.json says the same, a test compares. */
 export const VERSION = '0.1.0';
 /** Newest and oldest Engine API that the daemon speaks. */
 export const API_VERSION = '1.50';

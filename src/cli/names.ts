@@ -1,3 +1,3 @@
 /** The program's name and version, as they stand in help and messages. */
 export const PROGRAM = 'gantry';
-export const VERSION = '0.1.0';
+export { VERSION } from '../api/version.ts';

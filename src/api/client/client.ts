@@ -6,11 +6,13 @@
  */
 
 import type { Duplex } from 'node:stream';
+import { API_VERSION } from '../version.ts';
 import { type BodySink, Connection, type ResponseHead } from './connection.ts';
 import { type Endpoint, openStream } from './endpoint.ts';
 import { ApiError, connectionError } from './errors.ts';
 
-export const MAX_API_VERSION = '1.50';
+/** The newest version that this client speaks. */
+export const MAX_API_VERSION = API_VERSION;
 
 export type QueryValue = string | number | boolean | readonly string[] | undefined;
 

@@ -1,5 +1,5 @@
+import { humanDuration } from '../../api/units.ts';
 import type { ContainerStateRecord } from '../container-record.ts';
-import { humanDuration } from './human-duration.ts';
 
 export const NEVER = '0001-01-01T00:00:00Z';
 
