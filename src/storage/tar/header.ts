@@ -6,19 +6,7 @@ import { type SparsePiece, TarError } from './entry.ts';
 
 export const BLOCK = 512;
 
-export interface RawHeader {
-  name: string;
-  typeflag: string;
-  mode: number;
-  uid: number;
-  gid: number;
-  size: number;
-  mtime: number;
-  linkName: string;
-  uname: string;
-  gname: string;
-  devMajor: number;
-  devMinor: number;
+export interface RawHeader extends HeaderFields {
   /** Old GNU sparse members (typeflag S): the first pieces, whether extension blocks follow, and the real length. */
   oldSparse: { pieces: SparsePiece[]; extended: boolean; realSize: number } | null;
 }
