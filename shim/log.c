@@ -23,9 +23,14 @@ struct log *log_open(const struct options *opt) {
   struct log *log = calloc(1, sizeof *log);
   if (log == NULL) return NULL;
   log->opt = opt;
+  if (opt->log_buffer > 0 && (log->ring = ring_make(log, opt->log_buffer)) == NULL) {
+    free(log);
+    return NULL;
+  }
   log->batch = malloc(BATCH); /* pages are touched only by a container that writes */
   if (log->batch == NULL || open_file(log, 0) != 0) {
     free(log->batch);
+    ring_free(log->ring);
     free(log);
     return NULL;
   }
@@ -33,7 +38,7 @@ struct log *log_open(const struct options *opt) {
 }
 
 /* A full disk must not stop the container: what does not fit is dropped, without leaving half a line in the file. */
-void log_flush(struct log *log) {
+void log_flush_batch(struct log *log) {
   size_t done = 0;
   while (log->fd >= 0 && done < log->used) {
     ssize_t n = write(log->fd, log->batch + done, log->used - done);
@@ -49,13 +54,20 @@ void log_flush(struct log *log) {
   log->used = 0;
 }
 
+void log_flush(struct log *log) {
+  if (log->ring == NULL) log_flush_batch(log); /* a ring's writer does so when it has nothing left to write */
+}
+
 void log_reaped(struct log *log, pid_t pid) {
   if (log != NULL && log->gzip == pid) log->gzip = 0;
 }
 
+/* With a ring the poll loop may reap the same child first: then there is nothing to wait for. */
 void log_wait(struct log *log) {
-  if (log != NULL && log->gzip > 0) waitpid(log->gzip, NULL, 0);
-  if (log != NULL) log->gzip = 0;
+  pid_t gzip = log == NULL ? 0 : log->gzip;
+  if (gzip <= 0) return;
+  waitpid(gzip, NULL, 0);
+  log->gzip = 0;
 }
 
 static void compress_file(struct log *log, const char *path) {
@@ -92,14 +104,14 @@ static void rotate(struct log *log) {
   if (log->opt->log_compress) compress_file(log, to);
 }
 
-static void emit(struct log *log, const struct message *m) {
+void log_emit(struct log *log, const struct message *m) {
   bool json = log->opt->log_format == LOG_JSON_FILE;
   size_t bound = json ? log_json_bound(log, m->length) : log_local_bound(m->length);
   if (log->opt->log_max_size >= 0 && log->size + (int64_t)log->used >= log->opt->log_max_size) {
-    log_flush(log);
+    log_flush_batch(log);
     rotate(log);
   }
-  if (bound > BATCH - log->used) log_flush(log);
+  if (bound > BATCH - log->used) log_flush_batch(log);
   if (bound > BATCH) return; /* attrs of a quarter megabyte: refused by the client side */
   log->used += json ? log_json_encode(log, log->batch + log->used, m) : log_local_encode(log->batch + log->used, m);
 }
@@ -110,7 +122,8 @@ static void part(struct log *log, int stream, const char *data, size_t n, bool l
   if (l->ordinal == 0) l->time_ns = now;
   bool split = !last || l->ordinal > 0;
   struct message m = {.stream = stream, .line = data, .length = n, .time_ns = l->time_ns, .partial = !last, .ordinal = split ? l->ordinal + 1 : 0};
-  emit(log, &m);
+  if (log->ring != NULL) ring_put(log->ring, &m);
+  else log_emit(log, &m);
   l->ordinal = last ? 0 : l->ordinal + 1;
 }
 
@@ -144,5 +157,6 @@ void log_finish(struct log *log) {
     if (l->length > 0) part(log, stream, l->data, l->length, false, realtime_ns());
     l->length = 0;
   }
-  log_flush(log);
+  if (log->ring != NULL) ring_drain(log->ring);
+  else log_flush_batch(log);
 }

@@ -280,7 +280,8 @@ static void turn(struct shim *s) {
 }
 
 enum { O_KIND = 1, O_ID, O_DIR, O_RUNTIME, O_RUNTIME_ARG, O_BUNDLE, O_PROCESS, O_TTY, O_STDIN, O_STDIN_ONCE, O_SIZE, O_HIDE,
-       O_LOG_FORMAT, O_LOG_PATH, O_LOG_SIZE, O_LOG_FILES, O_LOG_COMPRESS, O_LOG_ATTRS, O_OOM };
+       O_LOG_FORMAT, O_LOG_PATH, O_LOG_SIZE, O_LOG_FILES, O_LOG_COMPRESS, O_LOG_ATTRS, O_LOG_BUFFER,
+       O_OOM };
 
 static const struct option long_options[] = {
     {"kind", 1, 0, O_KIND}, {"id", 1, 0, O_ID}, {"dir", 1, 0, O_DIR}, {"runtime", 1, 0, O_RUNTIME},
@@ -288,7 +289,7 @@ static const struct option long_options[] = {
     {"stdin", 0, 0, O_STDIN}, {"stdin-once", 0, 0, O_STDIN_ONCE}, {"size", 1, 0, O_SIZE}, {"hide-unified", 0, 0, O_HIDE},
     {"log-format", 1, 0, O_LOG_FORMAT}, {"log-path", 1, 0, O_LOG_PATH}, {"log-max-size", 1, 0, O_LOG_SIZE},
     {"log-max-files", 1, 0, O_LOG_FILES}, {"log-compress", 0, 0, O_LOG_COMPRESS}, {"log-attrs", 1, 0, O_LOG_ATTRS},
-    {"oom-file", 1, 0, O_OOM}, {0, 0, 0, 0}};
+    {"log-buffer", 1, 0, O_LOG_BUFFER}, {"oom-file", 1, 0, O_OOM}, {0, 0, 0, 0}};
 
 static int parse(struct options *o, int argc, char **argv) {
   int c;
@@ -317,6 +318,7 @@ static int parse(struct options *o, int argc, char **argv) {
       case O_LOG_FILES: o->log_max_files = atoi(optarg); break;
       case O_LOG_COMPRESS: o->log_compress = true; break;
       case O_LOG_ATTRS: o->log_attrs = optarg; break;
+      case O_LOG_BUFFER: o->log_buffer = strtoull(optarg, NULL, 10); break;
       case O_OOM: o->oom_file = optarg; break;
       default: return -1;
     }

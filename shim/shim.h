@@ -1,7 +1,7 @@
 /*
  * gantry-shim: the monitor of one container or one exec. See PROTOCOL.md for what it promises and for its wire format.
  *
- * One thread, one poll loop, no allocation that grows with the life of the container. Everything it owns hangs on `struct
+ * One thread, one poll loop (log-ring.c adds a thread where it is used), no allocation that grows with the life of the container. Everything it owns hangs on `struct
  * shim`; each .c file is one noun of it.
  */
 #ifndef GANTRY_SHIM_H
@@ -32,6 +32,7 @@ struct options {
   int64_t log_max_size;  /* bytes, -1: no bound */
   int log_max_files;
   bool log_compress;
+  size_t log_buffer;     /* bytes kept for a slow disk in non-blocking mode; 0: the process waits for the disk */
   const char *log_attrs; /* JSON object text or NULL */
   const char *oom_file;  /* memory.oom_control (v1) or memory.events (v2), or NULL */
 };
@@ -118,7 +119,7 @@ void stdin_flush(struct shim *s);
 void stdin_end(struct shim *s);
 void stdin_drop(struct shim *s);
 
-/* log.c, log-json.c, log-local.c */
+/* log.c, log-json.c, log-local.c, log-ring.c */
 struct log *log_open(const struct options *opt);
 void log_write(struct log *log, int stream, const char *data, size_t n, uint64_t now_ns);
 void log_flush(struct log *log);

@@ -25,6 +25,8 @@ export interface LogSink {
   compress: boolean;
   /** Ready JSON object text put into each json-file line as "attrs", or null. */
   attrs: string | null;
+  /** Bytes kept in memory for a disk that does not keep up, beyond which lines are dropped; null: the process waits for the disk. */
+  buffer: number | null;
 }
 
 export interface ContainerMonitorSpec {

@@ -106,6 +106,7 @@ function logArguments(log: LogSink): string[] {
     ...['--log-format', log.format, '--log-path', log.path],
     ...['--log-max-size', String(log.maxSize), '--log-max-files', String(log.maxFiles)],
     ...(log.compress ? ['--log-compress'] : []),
+    ...(log.buffer === null ? [] : ['--log-buffer', String(log.buffer)]),
     ...(log.attrs === null ? [] : ['--log-attrs', log.attrs]),
   ];
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -155,6 +155,27 @@ describe('logs', () => {
     await daemon.request('DELETE', `/containers/${id}`);
   });
 
+  for (const driver of ['json-file', 'local']) {
+    test(`${driver}: non-blocking mode gives its monitor a buffer, and loses nothing while the disk keeps up`, async () => {
+      const mode = logConfig(driver, { mode: 'non-blocking', 'max-buffer-size': '2m' });
+      const id = await start(daemon, ['sh', '-c', 'seq 1 2000; read x'], { OpenStdin: true, ...mode });
+      const { Pid } = (await daemon.request('GET', `/containers/${id}/json`)).json.State;
+      const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${Pid}/status`, 'utf8'))![1];
+      const words = readFileSync(`/proc/${parent}/cmdline`, 'utf8').split('\0');
+      assert.equal(words[words.indexOf('--log-buffer') + 1], '2097152');
+      for (let last = ''; !last.includes('2000\n'); ) last = textOf(await logs(id, `${BOTH}&tail=1`));
+      await daemon.request('POST', `/containers/${id}/kill`);
+      await daemon.request('POST', `/containers/${id}/wait`);
+      same(
+        textOf(await logs(id, BOTH))
+          .trimEnd()
+          .split('\n'),
+        Array.from({ length: 2000 }, (_, index) => String(index + 1)),
+      );
+      await daemon.request('DELETE', `/containers/${id}`);
+    });
+  }
+
   test('long lines and binary output come back whole', async () => {
     const id = await run(daemon, ['sh', '-c', "head -c 100000 /dev/zero | tr '\\0' x; echo; printf 'a\\303\\244b\\n'"]);
     assert.equal(textOf(await logs(id, 'stdout=1')), `${'x'.repeat(100_000)}\naäb\n`);
@@ -177,6 +198,15 @@ describe('logs', () => {
     for (const [config, message] of [
       [{ Type: 'json-file', Config: { nope: '1' } }, "unknown log opt 'nope' for json-file log driver"],
       [{ Type: 'json-file', Config: { 'max-size': 'many' } }, "invalid size: 'many'"],
+      [{ Type: 'local', Config: { mode: 'fast' } }, 'logger: logging mode not supported: fast'],
+      [
+        { Type: 'local', Config: { 'max-buffer-size': '1m' } },
+        "logger: max-buffer-size option is only supported with 'mode=non-blocking'",
+      ],
+      [
+        { Type: 'json-file', Config: { mode: 'non-blocking', 'max-buffer-size': 'x' } },
+        "error parsing option max-buffer-size: invalid size: 'x'",
+      ],
       [{ Type: 'syslog', Config: {} }, 'logging driver "syslog" is not supported yet'],
     ] as const) {
       const answer = await daemon.request('POST', '/containers/create', {

@@ -79,7 +79,16 @@ export class MonitorFixture {
 
   log(dir: string, options: Partial<LogSink> = {}): LogSink {
     const path_ = path.join(dir, 'json.log');
-    return { format: 'json-file', path: path_, maxSize: -1, maxFiles: 1, compress: false, attrs: null, ...options };
+    return {
+      format: 'json-file',
+      path: path_,
+      maxSize: -1,
+      maxFiles: 1,
+      compress: false,
+      attrs: null,
+      buffer: null,
+      ...options,
+    };
   }
 
   spawnExec(container: ContainerMonitorSpec, args: string[], options: { tty?: boolean; openStdin?: boolean } = {}) {

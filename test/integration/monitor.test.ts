@@ -1,10 +1,11 @@
 /** The monitor with real runtimes: every behaviour is one that a user would miss. Needs root, crun, runc, busybox-static. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
 import { cgroupPids, setFrozen } from '../../src/linux/cgroup.ts';
 import { processStartTime, signalProcess } from '../../src/linux/pidfd.ts';
 import type { Monitor } from '../../src/runtime/contract.ts';
@@ -387,6 +388,64 @@ describe('log files', { timeout: 60_000 }, () => {
     assert.equal(data.length, length + 8);
     assert.equal(data.readUInt32BE(4 + length), length);
     assert.ok(data.includes('\x0a\x06stdout') && data.includes('\x1a\x05hello'));
+  });
+
+  it('that cannot be written lose whole lines in non-blocking mode, and never hold the process up', async () => {
+    const spec = fixture.spec(['seq', '1', '100000']);
+    spec.log = fixture.log(spec.dir, { buffer: 65_536 });
+    // A pipe that nobody reads stands for a disk that hangs.
+    execFileSync('mkfifo', [spec.log.path]);
+    const disk = fs.openSync(spec.log.path, fs.constants.O_RDWR | fs.constants.O_NONBLOCK);
+    const monitor = await fixture.monitors.spawn(spec);
+    const stream = await monitor.attach(OUTPUT);
+    await monitor.start();
+    let seen = '';
+    for await (const chunk of stream) {
+      seen += chunk;
+      if (seen.endsWith('100000\n')) break;
+    }
+    let written = '';
+    const buffer = Buffer.alloc(65_536);
+    const drain = setInterval(() => {
+      try {
+        for (;;) written += buffer.toString('utf8', 0, fs.readSync(disk, buffer));
+      } catch {
+        // Empty for now.
+      }
+    }, 1);
+    assert.equal((await monitor.exited).code, 0);
+    await monitor.closed;
+    await sleep(5);
+    clearInterval(drain);
+    fs.closeSync(disk);
+    const lines = written.split('\n');
+    assert.equal(lines.pop(), '');
+    const numbers = lines.map((line) => Number((JSON.parse(line) as { log: string }).log));
+    assert.ok(numbers.length > 1000 && numbers.length < 50_000, `${numbers.length} lines were kept`);
+    assert.equal(numbers[0], 1);
+    assert.ok(numbers.every((number, at) => at === 0 || number > numbers[at - 1]!));
+  });
+
+  it('in non-blocking mode rotate, compress and hold everything when the disk keeps up', async () => {
+    const spec = fixture.spec(['seq', '1', '20000']);
+    spec.log = fixture.log(spec.dir, { maxSize: 600_000, maxFiles: 9, compress: true, buffer: 4_000_000 });
+    await run(await fixture.monitors.spawn(spec));
+    const text = fs
+      .readdirSync(spec.dir)
+      .filter((name) => name.startsWith('json.log'))
+      .sort()
+      .reverse()
+      .map((name) => fs.readFileSync(path.join(spec.dir, name)))
+      .map((data) => (data[0] === 0x1f ? gunzipSync(data) : data).toString());
+    const numbers = text
+      .join('')
+      .trim()
+      .split('\n')
+      .map((line) => Number((JSON.parse(line) as { log: string }).log));
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: 20_000 }, (_, i) => i + 1),
+    );
   });
 
   it('are not there without a sink', async () => {

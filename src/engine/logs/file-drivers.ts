@@ -5,6 +5,7 @@ import type { LogSink } from '../../runtime/contract.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import { ATTRIBUTE_OPTIONS, logAttributes, validateAttributeOptions } from './attributes.ts';
 import type { LogDriver, LogEntry, LogReadOptions } from './contract.ts';
+import { bufferSize } from './delivery.ts';
 import { jsonFileFormat } from './json-file-format.ts';
 import { localFormat } from './local-format.ts';
 import { readLog } from './log-reader.ts';
@@ -44,6 +45,7 @@ export class JsonFileDriver implements LogDriver {
       format: 'json-file',
       path,
       ...rotation(options, false),
+      buffer: bufferSize(options),
       attrs: Object.keys(attributes).length === 0 ? null : JSON.stringify(attributes),
     };
   }
@@ -78,7 +80,8 @@ export class LocalDriver implements LogDriver {
   sinkFor(record: ContainerRecord): LogSink {
     const path = this.#path(record);
     mkdirSync(dirname(path), { recursive: true, mode: 0o710 });
-    return { format: 'local', path, ...rotation(record.hostConfig.LogConfig?.Config ?? {}, true), attrs: null };
+    const options = record.hostConfig.LogConfig?.Config ?? {};
+    return { format: 'local', path, ...rotation(options, true), buffer: bufferSize(options), attrs: null };
   }
 
   /** Docker shows none: the file is not meant for others to read. */

@@ -3,18 +3,13 @@ import type { HostConfig } from '../../api/schemas/container.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineSettings } from '../settings.ts';
 import type { LogDriver } from './contract.ts';
+import { DELIVERY_OPTIONS, validateDelivery } from './delivery.ts';
 import { JsonFileDriver, LocalDriver, NoneDriver } from './file-drivers.ts';
 
 type LogConfig = NonNullable<HostConfig['LogConfig']>;
 
 /** Drivers of Docker that Gantry does not have yet. */
 const LATER = ['syslog', 'journald', 'gelf', 'fluentd', 'awslogs', 'splunk', 'gcplogs', 'etwlogs', 'logentries'];
-
-/**
- * Options that Docker takes for every driver. Our monitors write to a file and never wait for a remote side, so `mode` and
- * `max-buffer-size`, which say what to do when it is slow, change nothing: no line is ever dropped.
- */
-const COMMON = ['mode', 'max-buffer-size'];
 
 /** The log drivers by name, and the rules by which a container comes to its log config. */
 export class LogDrivers {
@@ -63,16 +58,9 @@ export class LogDrivers {
   /** Throws what the driver has against these options. Also for the daemon's own --log-driver and --log-opt. */
   validate(name: string, options: Record<string, string>): void {
     const driver = this.get(name);
-    const mode = options.mode;
-    if (mode !== undefined && !['', 'blocking', 'non-blocking'].includes(mode)) {
-      throw new GantryError('invalid_parameter', `logger: logging mode not supported: ${mode}`);
-    }
-    if (options['max-buffer-size'] !== undefined && mode !== 'non-blocking') {
-      throw new GantryError(
-        'invalid_parameter',
-        "logger: max-buffer-size option is only supported with 'mode=non-blocking'",
-      );
-    }
-    driver.validateOptions(Object.fromEntries(Object.entries(options).filter(([key]) => !COMMON.includes(key))));
+    validateDelivery(options);
+    driver.validateOptions(
+      Object.fromEntries(Object.entries(options).filter(([key]) => !DELIVERY_OPTIONS.includes(key))),
+    );
   }
 }
