@@ -19,7 +19,7 @@ export class MonitorFixture {
   readonly runtime: RuntimeBinary;
 
   constructor(runtime: string) {
-    execFileSync(path.join(project, 'scripts/build-shim'));
+    execFileSync(path.join(project, 'scripts/build-native'));
     const binary = execFileSync('which', [runtime], { encoding: 'utf8' }).trim();
     this.runtime = { name: runtime, path: binary, args: ['--root', path.join(this.dir, 'state')] };
     this.monitors = new ShimMonitors({ shim: path.join(project, 'shim/build/gantry-shim'), cgroups: this.cgroups });
