@@ -2,9 +2,9 @@
 import fs from 'node:fs';
 import { S_IFMT } from '../linux/file.ts';
 import { getXattr } from '../linux/xattr.ts';
+import { toText } from '../tar/entry.ts';
 import type { Change } from './contract.ts';
 import { isOpaque, isWhiteout } from './overlay.ts';
-import { toText } from './tar/entry.ts';
 import { type TreeEntry, Turns, walkTree } from './tree.ts';
 
 const MODIFIED = 0;

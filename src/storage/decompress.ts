@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { Duplex, Readable, type Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { TarError } from './tar/entry.ts';
+import { TarError } from '../tar/entry.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
 

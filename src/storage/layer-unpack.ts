@@ -8,9 +8,9 @@
 import fs from 'node:fs';
 import { makeDevice, mknod, S_IFBLK, S_IFCHR, S_IFIFO, setFileTimes, setTimes } from '../linux/file.ts';
 import { setXattr } from '../linux/xattr.ts';
+import { type TarEntry, TarError, toText } from '../tar/entry.ts';
+import type { TarHandler } from '../tar/reader.ts';
 import type { RecordWriter } from './layer-record.ts';
-import { type TarEntry, TarError, toText } from './tar/entry.ts';
-import type { TarHandler } from './tar/reader.ts';
 
 /** Members of one layer. The largest real layers hold some 500,000; each costs about 200 bytes of memory while unpacking. */
 export const MAX_ENTRIES = 2_000_000;

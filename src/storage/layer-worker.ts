@@ -9,10 +9,10 @@ import type { Duplex } from 'node:stream';
 import { parentPort } from 'node:worker_threads';
 import { constants, createZstdCompress } from 'node:zlib';
 import { syncfs } from '../linux/file.ts';
+import { TarReader } from '../tar/reader.ts';
 import { decompressor, detectCompression, MAGIC_LENGTH } from './decompress.ts';
 import { RecordWriter } from './layer-record.ts';
 import { LayerUnpacker } from './layer-unpack.ts';
-import { TarReader } from './tar/reader.ts';
 
 export type ToWorker =
   | { type: 'start'; directory: string; lowers: string[] }

@@ -2,9 +2,9 @@
 import fs from 'node:fs';
 import { splitDevice } from '../linux/file.ts';
 import { getXattr, listXattrs } from '../linux/xattr.ts';
+import { newEntry, type TarEntry, type TarEntryType } from '../tar/entry.ts';
+import { END_OF_ARCHIVE, encodeEntry, paddingFor } from '../tar/writer.ts';
 import { isOpaque, isWhiteout } from './overlay.ts';
-import { newEntry, type TarEntry, type TarEntryType } from './tar/entry.ts';
-import { END_OF_ARCHIVE, encodeEntry, paddingFor } from './tar/writer.ts';
 import { type TreeEntry, Turns, walkTree } from './tree.ts';
 
 const READ_SIZE = 1 << 20;

@@ -8,8 +8,8 @@ import { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { listMounts, MNT_DETACH, mount, umount } from '../../src/linux/mount.ts';
 import { type OverlayStorage, openStorage } from '../../src/storage/storage.ts';
-import { newEntry, type TarEntry, type TarEntryType } from '../../src/storage/tar/entry.ts';
-import { END_OF_ARCHIVE, encodeEntry, paddingFor } from '../../src/storage/tar/writer.ts';
+import { newEntry, type TarEntry, type TarEntryType } from '../../src/tar/entry.ts';
+import { END_OF_ARCHIVE, encodeEntry, paddingFor } from '../../src/tar/writer.ts';
 
 export const CACHE = process.env.GANTRY_TEST_CACHE ?? '/var/cache/gantry-test';
 

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK } from '../../linux/file.ts';
-import { toText } from '../tar/entry.ts';
+import { toText } from '../../tar/entry.ts';
 import { absolutePath, type ContainerFiles, ContainerRoot } from './root.ts';
 
 /** What X-Docker-Container-Path-Stat holds (Engine API, ContainerArchiveInfo). */

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { END_OF_ARCHIVE } from '../tar/writer.ts';
+import { END_OF_ARCHIVE } from '../../tar/writer.ts';
 import { entryFromStat, HardLinks, memberOf, membersOf, TarOutput } from '../tree-tar.ts';
 import { absolutePath, type ContainerFiles, ContainerRoot, inDirectory } from './root.ts';
 import { type PathStat, statPath } from './stat.ts';

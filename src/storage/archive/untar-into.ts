@@ -14,10 +14,10 @@ import {
   setTimes,
 } from '../../linux/file.ts';
 import { setXattr } from '../../linux/xattr.ts';
+import { type TarEntry, TarError, toText } from '../../tar/entry.ts';
+import { type TarHandler, TarReader } from '../../tar/reader.ts';
 import { decompressed } from '../decompress.ts';
 import { cleanName } from '../layer-unpack.ts';
-import { type TarEntry, TarError, toText } from '../tar/entry.ts';
-import { type TarHandler, TarReader } from '../tar/reader.ts';
 import { Turns } from '../tree.ts';
 import { absolutePath, type ContainerFiles, ContainerRoot, inDirectory } from './root.ts';
 

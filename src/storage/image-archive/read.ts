@@ -6,10 +6,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { GantryError } from '../../api/errors.ts';
+import { TarError } from '../../tar/entry.ts';
 import type { Digest, Storage } from '../contract.ts';
 import { chainIdOf, digestOf } from '../digest.ts';
 import { noSpace } from '../durable.ts';
-import { TarError } from '../tar/entry.ts';
 import { readOciLayout } from './oci-layout.ts';
 import { ImageSpool } from './spool.ts';
 

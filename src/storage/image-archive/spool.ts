@@ -4,11 +4,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { GantryError } from '../../api/errors.ts';
+import { type TarEntry, TarError, toText } from '../../tar/entry.ts';
+import { TarReader } from '../../tar/reader.ts';
 import type { Digest } from '../contract.ts';
 import { decompressed } from '../decompress.ts';
 import { hexOf } from '../digest.ts';
-import { type TarEntry, TarError, toText } from '../tar/entry.ts';
-import { TarReader } from '../tar/reader.ts';
 import { Turns } from '../tree.ts';
 
 /** Members of one archive; an image has about five for each of its at most 128 layers. */

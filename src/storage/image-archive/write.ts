@@ -4,10 +4,10 @@
  */
 import { Readable } from 'node:stream';
 import { GantryError } from '../../api/errors.ts';
+import { fromText, newEntry } from '../../tar/entry.ts';
+import { END_OF_ARCHIVE, encodeEntry, paddingFor } from '../../tar/writer.ts';
 import type { Digest, Storage } from '../contract.ts';
 import { digestOf, hexOf } from '../digest.ts';
-import { fromText, newEntry } from '../tar/entry.ts';
-import { END_OF_ARCHIVE, encodeEntry, paddingFor } from '../tar/writer.ts';
 import { IMAGE_NAME, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, REF_NAME } from './oci-layout.ts';
 
 export interface WrittenImage {
