@@ -3,27 +3,13 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { cPath, makeDevice, O_PATH, openat2, RESOLVE_IN_ROOT, setFileTimes, setTimes, splitDevice } from './file.ts';
+import { cPath, O_PATH, openat2, RESOLVE_IN_ROOT, setFileTimes, setTimes } from './file.ts';
 
 function scratch(t: { after(fn: () => void): void }): string {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'linux-file-'));
   t.after(() => fs.rmSync(directory, { recursive: true }));
   return directory;
 }
-
-test('device numbers of all sizes go both ways', () => {
-  for (const [major, minor] of [
-    [0, 0],
-    [1, 3],
-    [259, 300],
-    [4095, 1048575],
-    [0xffffffff, 0xffffffff],
-  ] as const) {
-    assert.deepEqual(splitDevice(makeDevice(major, minor)), { major, minor });
-  }
-  const stat = fs.statSync('/dev/null', { bigint: true });
-  assert.equal(stat.rdev, makeDevice(1, 3));
-});
 
 test('times are set to the nanosecond, before the epoch too, and on a symlink itself', (t) => {
   const directory = scratch(t);

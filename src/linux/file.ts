@@ -48,22 +48,6 @@ export function cPath(path: PathBytes): Buffer {
   return bytes;
 }
 
-/** glibc's makedev(3). */
-export function makeDevice(major: number, minor: number): bigint {
-  const a = BigInt(major);
-  const b = BigInt(minor);
-  return ((a & 0xfffff000n) << 32n) | ((a & 0xfffn) << 8n) | ((b & 0xffffff00n) << 12n) | (b & 0xffn);
-}
-
-/** major(3) and minor(3) of a st_rdev. */
-export function splitDevice(device: number | bigint): { major: number; minor: number } {
-  const d = BigInt(device);
-  return {
-    major: Number(((d >> 32n) & 0xfffff000n) | ((d >> 8n) & 0xfffn)),
-    minor: Number(((d >> 12n) & 0xffffff00n) | (d & 0xffn)),
-  };
-}
-
 /** mknod(2): `mode` holds the type and the permissions (less the umask). Throws SystemCallError. */
 export function mknod(path: PathBytes, mode: number, device: bigint = 0n): void {
   check(mknodCall(cPath(path), mode, device), 'mknod', String(path));

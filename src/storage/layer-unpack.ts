@@ -6,7 +6,8 @@
  * a path leads, symlinks included, and no path that holds an unresolved symlink or ".." is ever given to the kernel.
  */
 import fs from 'node:fs';
-import { makeDevice, mknod, S_IFBLK, S_IFCHR, S_IFIFO, setFileTimes, setTimes } from '../linux/file.ts';
+import { makeDevice } from '../api/device-number.ts';
+import { mknod, S_IFBLK, S_IFCHR, S_IFIFO, setFileTimes, setTimes } from '../linux/file.ts';
 import { setXattr } from '../linux/xattr.ts';
 import { type TarEntry, TarError, toText } from '../tar/entry.ts';
 import type { TarHandler } from '../tar/reader.ts';

@@ -1,8 +1,8 @@
 /** Writes directory trees as tar: the difference that a commit records, and whole file systems for export. */
 import fs from 'node:fs';
-import { splitDevice } from '../linux/file.ts';
 import { getXattr, listXattrs } from '../linux/xattr.ts';
-import { newEntry, type TarEntry, type TarEntryType } from '../tar/entry.ts';
+import { newEntry, type TarEntry } from '../tar/entry.ts';
+import { entryFromStat, HardLinks } from '../tar/stat.ts';
 import { END_OF_ARCHIVE, encodeEntry, paddingFor } from '../tar/writer.ts';
 import { isOpaque, isWhiteout } from './overlay.ts';
 import { type TreeEntry, Turns, walkTree } from './tree.ts';
@@ -16,24 +16,13 @@ export interface TreeTarOptions {
   rename?: (path: string) => string | null;
 }
 
-/** Header fields from a stat; null for sockets, which tar cannot hold. Times are whole seconds, as Docker writes them. */
-export function entryFromStat(name: string, stat: fs.BigIntStats, at: Buffer): TarEntry | null {
-  const type = typeOf(stat);
-  if (type === null) return null;
-  const entry = newEntry(name, type);
-  entry.mode = Number(stat.mode) & 0o7777;
-  entry.uid = Number(stat.uid);
-  entry.gid = Number(stat.gid);
-  const seconds = stat.mtimeNs / 1_000_000_000n;
-  entry.mtime = Number(stat.mtimeNs < 0n && seconds * 1_000_000_000n !== stat.mtimeNs ? seconds - 1n : seconds);
-  if (type === 'file') entry.size = Number(stat.size);
-  else if (type === 'symlink') entry.linkName = (fs.readlinkSync(at, 'buffer') as Buffer).toString('latin1');
-  else if (type === 'char' || type === 'block') {
-    const { major, minor } = splitDevice(stat.rdev);
-    entry.devMajor = major;
-    entry.devMinor = minor;
-  }
-  if (type === 'file' || type === 'directory') {
+/** The whole entry of the file at `at`; null for sockets. Times are whole seconds, as Docker writes them. */
+export function entryOf(name: string, stat: fs.BigIntStats, at: Buffer): TarEntry | null {
+  const entry = entryFromStat(name, stat);
+  if (entry === null) return null;
+  entry.mtimeNs = 0;
+  if (entry.type === 'symlink') entry.linkName = (fs.readlinkSync(at, 'buffer') as Buffer).toString('latin1');
+  if (entry.type === 'file' || entry.type === 'directory') {
     for (const xattr of listXattrs(at)) {
       if (xattr !== 'security.capability' && !xattr.startsWith('user.')) continue;
       const value = getXattr(at, xattr);
@@ -41,16 +30,6 @@ export function entryFromStat(name: string, stat: fs.BigIntStats, at: Buffer): T
     }
   }
   return entry;
-}
-
-function typeOf(stat: fs.BigIntStats): TarEntryType | null {
-  if (stat.isFile()) return 'file';
-  if (stat.isDirectory()) return 'directory';
-  if (stat.isSymbolicLink()) return 'symlink';
-  if (stat.isCharacterDevice()) return 'char';
-  if (stat.isBlockDevice()) return 'block';
-  if (stat.isFIFO()) return 'fifo';
-  return null;
 }
 
 /** Collects small pieces so that the reader of the stream gets few large ones. */
@@ -78,20 +57,6 @@ export class TarOutput {
     this.#parts = [];
     this.#size = 0;
     return bytes;
-  }
-}
-
-/** Remembers where a file with several names was first seen. */
-export class HardLinks {
-  readonly #seen = new Map<string, string>();
-
-  /** Name of an earlier entry that is the same file, or null. */
-  earlier(stat: fs.BigIntStats, name: string): string | null {
-    if (stat.nlink < 2n || stat.isDirectory()) return null;
-    const key = `${stat.dev}:${stat.ino}`;
-    const first = this.#seen.get(key);
-    if (first === undefined) this.#seen.set(key, name);
-    return first ?? null;
   }
 }
 
@@ -167,7 +132,7 @@ export async function* membersOf(
     }
     let entry: TarEntry | null;
     try {
-      entry = entryFromStat(name, item.stat, item.at);
+      entry = entryOf(name, item.stat, item.at);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       // Gone, or another kind of file by now.
@@ -175,13 +140,7 @@ export async function* membersOf(
       throw error;
     }
     if (entry === null) continue;
-    const earlier = links.earlier(item.stat, name);
-    if (earlier !== null) {
-      entry.type = 'hardlink';
-      entry.linkName = earlier;
-      entry.size = 0;
-      entry.xattrs.clear();
-    }
+    links.apply(entry, item.stat);
     yield* memberOf(output, entry, item.at);
     if (options.whiteouts === true && entry.type === 'directory' && isOpaque(item.at)) {
       output.add(encodeEntry({ ...newEntry(`${name}/.wh..wh..opq`, 'file'), mode: 0o600 }));

@@ -36,6 +36,11 @@ const PAX_KEYS = [
   ['gname', 'gname'],
 ] as const;
 
+/** A whole file: header, content, padding. */
+export function encodeFile(entry: TarEntry, content: Buffer): Buffer {
+  return Buffer.concat([encodeEntry({ ...entry, size: content.length }), content, paddingFor(content.length)]);
+}
+
 /** The header block or blocks of an entry. Content of `entry.size` bytes and `paddingFor(size)` must follow for files. */
 export function encodeEntry(entry: TarEntry): Buffer {
   const fields: HeaderFields = {

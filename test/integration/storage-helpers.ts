@@ -9,7 +9,7 @@ import type { TestContext } from 'node:test';
 import { listMounts, MNT_DETACH, mount, umount } from '../../src/linux/mount.ts';
 import { type OverlayStorage, openStorage } from '../../src/storage/storage.ts';
 import { newEntry, type TarEntry, type TarEntryType } from '../../src/tar/entry.ts';
-import { END_OF_ARCHIVE, encodeEntry, paddingFor } from '../../src/tar/writer.ts';
+import { END_OF_ARCHIVE, encodeEntry, encodeFile } from '../../src/tar/writer.ts';
 
 export const CACHE = process.env.GANTRY_TEST_CACHE ?? '/var/cache/gantry-test';
 
@@ -51,8 +51,7 @@ export function tarOf(...members: Member[]): Buffer {
   for (const { content, name, type, ...fields } of members) {
     const bytes = Buffer.from(content ?? '');
     const entry = { ...newEntry(name, type ?? (name.endsWith('/') ? 'directory' : 'file')), ...fields };
-    if (entry.type === 'file') entry.size = bytes.length;
-    parts.push(encodeEntry(entry), bytes, paddingFor(bytes.length));
+    parts.push(entry.type === 'file' ? encodeFile(entry, bytes) : encodeEntry(entry));
   }
   return Buffer.concat([...parts, END_OF_ARCHIVE]);
 }

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { makeDevice, splitDevice } from '../../src/linux/file.ts';
+import { makeDevice, splitDevice } from '../../src/api/device-number.ts';
 import { getXattr, setXattr } from '../../src/linux/xattr.ts';
 import { openStorage } from '../../src/storage/storage.ts';
 import { collect, digestOfStream, newStorage, rootfs, scratch, sha256, stream, tarOf } from './storage-helpers.ts';

@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
+import { HardLinks } from '../../tar/stat.ts';
 import { END_OF_ARCHIVE } from '../../tar/writer.ts';
-import { entryFromStat, HardLinks, memberOf, membersOf, TarOutput } from '../tree-tar.ts';
+import { entryOf, memberOf, membersOf, TarOutput } from '../tree-tar.ts';
 import { absolutePath, type ContainerFiles, ContainerRoot, inDirectory } from './root.ts';
 import { type PathStat, statPath } from './stat.ts';
 
@@ -32,7 +33,7 @@ async function* members(fd: number, directory: boolean, base: string): AsyncGene
   const links = new HardLinks();
   try {
     const at = inDirectory(fd, directory ? '.' : base);
-    const entry = entryFromStat(directory && base === '' ? '/' : base, fs.lstatSync(at, { bigint: true }), at);
+    const entry = entryOf(directory && base === '' ? '/' : base, fs.lstatSync(at, { bigint: true }), at);
     if (entry !== null) yield* memberOf(output, entry, at);
     if (directory) yield* membersOf(output, fd, { rename: (inner) => `${base}/${inner}` }, links);
     output.add(END_OF_ARCHIVE);

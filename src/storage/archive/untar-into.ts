@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import type { Readable } from 'node:stream';
+import { makeDevice } from '../../api/device-number.ts';
 import { GantryError } from '../../api/errors.ts';
 import {
-  makeDevice,
   mknod,
   openat2,
   RESOLVE_BENEATH,

@@ -4,8 +4,8 @@
  */
 import { Readable } from 'node:stream';
 import { GantryError } from '../../api/errors.ts';
-import { fromText, newEntry } from '../../tar/entry.ts';
-import { END_OF_ARCHIVE, encodeEntry, paddingFor } from '../../tar/writer.ts';
+import { newEntry } from '../../tar/entry.ts';
+import { END_OF_ARCHIVE, encodeEntry, encodeFile, paddingFor } from '../../tar/writer.ts';
 import type { Digest, Storage } from '../contract.ts';
 import { digestOf, hexOf } from '../digest.ts';
 import { IMAGE_NAME, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, REF_NAME } from './oci-layout.ts';
@@ -92,7 +92,7 @@ async function* members(blobs: Blob[], documents: [string, unknown][]): AsyncGen
   yield encodeEntry(newEntry('blobs/sha256/', 'directory'));
   blobs.sort((a, b) => (a.digest < b.digest ? -1 : 1));
   for (const blob of blobs) {
-    yield header(blobName(blob.digest), blob.size);
+    yield encodeEntry({ ...newEntry(blobName(blob.digest), 'file'), size: blob.size });
     const content = blob.open();
     if (Buffer.isBuffer(content)) yield content;
     else yield* content as AsyncIterable<Buffer>;
@@ -100,13 +100,9 @@ async function* members(blobs: Blob[], documents: [string, unknown][]): AsyncGen
   }
   for (const [name, document] of documents) {
     const bytes = Buffer.from(JSON.stringify(document));
-    yield Buffer.concat([header(name, bytes.length), bytes, paddingFor(bytes.length)]);
+    yield encodeFile(newEntry(name, 'file'), bytes);
   }
   yield END_OF_ARCHIVE;
-}
-
-function header(name: string, size: number): Buffer {
-  return encodeEntry({ ...newEntry(fromText(name), 'file'), size });
 }
 
 function blobName(digest: Digest): string {
