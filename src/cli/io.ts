@@ -30,13 +30,16 @@ function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-/** Writes everything; waits when the descriptor is non-blocking and full. Ends the process on a closed pipe, as SIGPIPE would. */
-export function writeFully(fd: number, data: string | Uint8Array): void {
+/**
+ * Writes everything, at `position` of a file when it is given; waits when the descriptor is non-blocking and full. Ends the process
+ * on a closed pipe, as SIGPIPE would.
+ */
+export function writeFully(fd: number, data: string | Uint8Array, position: number | null = null): void {
   const bytes = typeof data === 'string' ? Buffer.from(data) : data;
   let offset = 0;
   while (offset < bytes.length) {
     try {
-      offset += writeSync(fd, bytes, offset);
+      offset += writeSync(fd, bytes, offset, null, position === null ? null : position + offset);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === 'EAGAIN') pause(PAUSE);

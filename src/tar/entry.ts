@@ -63,9 +63,14 @@ export function newEntry(name: string, type: TarEntryType): TarEntry {
   };
 }
 
+/** A byte string as bytes. */
+export function toBytes(bytes: string): Buffer {
+  return Buffer.from(bytes, 'latin1');
+}
+
 /** A byte string as text (bytes that are no UTF-8 become U+FFFD). */
 export function toText(bytes: string): string {
-  return Buffer.from(bytes, 'latin1').toString('utf8');
+  return toBytes(bytes).toString('utf8');
 }
 
 /** Text as a byte string. */

@@ -13,8 +13,9 @@ import {
 import { tmpdir } from 'node:os';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { newEntry } from '../../tar/entry.ts';
+import { encodeFile, paddingFor } from '../../tar/writer.ts';
 import { contextDirectories } from '../context-store.ts';
-import { encodeEntry, paddingFor } from '../copy/tar.ts';
 import { writeContext } from './context-edit.ts';
 
 const ENTRY = fileURLToPath(new URL('../entry.ts', import.meta.url));
@@ -30,13 +31,9 @@ function gantry(args: string[], input?: Buffer) {
 
 /** An archive that ends with the last file's content, as docker writes them. */
 function archive(files: [string, string][]): Buffer {
-  const none = { uid: 0, gid: 0, mtime: 0, linkName: '', devMajor: 0, devMinor: 0, mode: 0o644 };
-  const parts = files.flatMap(([name, text]) => [
-    encodeEntry({ ...none, name, type: 'file', size: text.length }),
-    Buffer.from(text),
-    paddingFor(text.length),
-  ]);
-  return Buffer.concat(parts.slice(0, -1));
+  const bytes = Buffer.concat(files.map(([name, text]) => encodeFile(newEntry(name, 'file'), Buffer.from(text))));
+  const last = files.at(-1)![1].length;
+  return bytes.subarray(0, bytes.length - paddingFor(last).length);
 }
 
 test('what is exported can be imported under another name, keys and all', () => {

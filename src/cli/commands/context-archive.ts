@@ -5,9 +5,11 @@
 
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { posix } from 'node:path';
+import { fromText, newEntry, toText } from '../../tar/entry.ts';
+import { TarReader } from '../../tar/reader.ts';
+import { END_OF_ARCHIVE, encodeEntry, encodeFile, paddingFor } from '../../tar/writer.ts';
 import { between, type Context, defineCommand, exactly, StatusError } from '../command.ts';
 import { type ContextMeta, contextDirectories } from '../context-store.ts';
-import { END_OF_ARCHIVE, encodeEntry, paddingFor, TarReader, type TarType } from '../copy/tar.ts';
 import { writeFully } from '../io.ts';
 import { contextExists, readAnyContext } from './context.ts';
 import { checkName, writeContext } from './context-edit.ts';
@@ -16,24 +18,25 @@ import { readPieces } from './output-file.ts';
 /** Far above what certificates take; bounds what a foreign archive can put in memory. */
 const MAX_ARCHIVE = 10 << 20;
 
-function member(name: string, type: TarType, mode: number, content: Buffer): Buffer {
-  const none = { uid: 0, gid: 0, mtime: 0, linkName: '', devMajor: 0, devMinor: 0 };
-  const header = encodeEntry({ ...none, name, type, mode, size: content.length });
-  return Buffer.concat([header, content, paddingFor(content.length)]);
+function directoryMember(name: string): Buffer {
+  return encodeEntry({ ...newEntry(fromText(name), 'directory'), mode: 0o700 });
+}
+
+function fileMember(name: string, mode: number, content: Buffer): Buffer {
+  return encodeFile({ ...newEntry(fromText(name), 'file'), mode }, content);
 }
 
 /** The archive of a context. Throws when there is no such context. */
 function archive(ctx: Context, name: string): Buffer {
-  const empty = Buffer.alloc(0);
   const parts = [
-    member('meta.json', 'file', 0o644, Buffer.from(JSON.stringify(readAnyContext(ctx, name)))),
-    member('tls', 'directory', 0o700, empty),
+    fileMember('meta.json', 0o644, Buffer.from(JSON.stringify(readAnyContext(ctx, name)))),
+    directoryMember('tls'),
   ];
   const { tls } = contextDirectories(ctx.configDir, name);
   for (const endpoint of existsSync(tls) ? readdirSync(tls).sort() : []) {
-    parts.push(member(`tls/${endpoint}`, 'directory', 0o700, empty));
-    for (const file of readdirSync(`${tls}/${endpoint}`).sort()) {
-      parts.push(member(`tls/${endpoint}/${file}`, 'file', 0o600, readFileSync(`${tls}/${endpoint}/${file}`)));
+    parts.push(directoryMember(`tls/${endpoint}`));
+    for (const base of readdirSync(`${tls}/${endpoint}`).sort()) {
+      parts.push(fileMember(`tls/${endpoint}/${base}`, 0o600, readFileSync(`${tls}/${endpoint}/${base}`)));
     }
   }
   return Buffer.concat([...parts, END_OF_ARCHIVE]);
@@ -88,8 +91,9 @@ async function readArchive(pieces: AsyncIterable<Uint8Array>): Promise<Map<strin
   const reader = new TarReader({
     entry(entry) {
       if (entry.type !== 'file') return;
-      checkMember(entry.name);
-      ({ name } = entry);
+      name = toText(entry.name);
+      checkMember(name);
+      if (entry.sparse !== null) throw new Error(`${name}: sparse files have no place in a context`);
       chunks = [];
     },
     data(bytes) {
