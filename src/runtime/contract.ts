@@ -103,6 +103,8 @@ export interface Monitor {
   onOom(listener: () => void): void;
   /** Output drained, log complete, exit file written. Never rejects. */
   readonly exited: Promise<ExitStatus>;
+  /** Fires with `exited`. For those who may leave before: a promise keeps every callback until it settles. */
+  readonly ended: AbortSignal;
   /** The runtime has forgotten the process as well: its directory may go and its name be used again. Never rejects. */
   readonly closed: Promise<void>;
 }

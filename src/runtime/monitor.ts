@@ -20,6 +20,7 @@ const HELLO_STDERR = 4;
 export class ShimMonitor implements Monitor {
   readonly id: string;
   readonly exited: Promise<ExitStatus>;
+  readonly ended: AbortSignal;
   readonly closed: Promise<void>;
   /** Settles with the first report: created, or why not. */
   readonly created: Promise<void>;
@@ -35,6 +36,7 @@ export class ShimMonitor implements Monitor {
   readonly #reported = Promise.withResolvers<boolean>();
   readonly #started = Promise.withResolvers<void>();
   readonly #exited = Promise.withResolvers<ExitStatus>();
+  readonly #ended = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
   readonly #oomListeners: (() => void)[] = [];
   /** Killed before anybody listened: the report may come in one piece with the start's. */
@@ -50,6 +52,7 @@ export class ShimMonitor implements Monitor {
     this.created = this.#created.promise;
     this.reported = this.#reported.promise;
     this.exited = this.#exited.promise;
+    this.ended = this.#ended.signal;
     this.closed = this.#closed.promise;
     // Each of them may end with nobody waiting for it.
     for (const promise of [this.created, this.reported, this.#started.promise, this.exited]) promise.catch(() => {});
@@ -138,6 +141,7 @@ export class ShimMonitor implements Monitor {
   #settleExit(status: ExitStatus): void {
     this.#exitKnown = true;
     this.#exited.resolve(status);
+    this.#ended.abort();
     this.#started.reject(
       new RuntimeError(125, `${this.#key.kind} ${this.id} ended with status ${status.code} before it was started`),
     );

@@ -176,7 +176,7 @@ export class Containers {
    * does not run. Throws not_supported when its log driver keeps nothing.
    */
   logs(container: Container, request: Omit<LogsRequest, 'follow'> & { follow: boolean }): AsyncGenerator<Buffer, void> {
-    const follow = request.follow ? (container.monitor?.exited ?? null) : null;
+    const follow = request.follow ? (container.monitor?.ended ?? null) : null;
     return readLogs(container.record, this.#deps.logDrivers, { ...request, follow });
   }
 

@@ -28,10 +28,10 @@ export interface LogReadOptions {
   /** Number of the last entries, of both streams, before since and until are applied; null: all. */
   tail: number | null;
   /**
-   * null: read what is there and end. Otherwise wait for more, and end when this promise has settled (the container's log is
-   * complete: process exited and monitor gone) and everything written by then was given.
+   * null: read what is there and end. Otherwise wait for more, and end when this signal has fired (the container's log is complete:
+   * process exited and monitor gone) and everything written by then was given.
    */
-  follow: Promise<unknown> | null;
+  follow: AbortSignal | null;
   /** Ends a read early, silently. */
   signal: AbortSignal;
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -121,8 +122,8 @@ for (const { name, format, encode } of ENCODERS) {
 
   test(`${name}: following goes through rotations and ends with the container`, async () => {
     writeFileSync(path, encodeRange(0, 10));
-    const end = Promise.withResolvers<void>();
-    const reading = read(format, { follow: end.promise });
+    const end = new AbortController();
+    const reading = read(format, { follow: end.signal });
     let next = 10;
     for (let rotation = 0; rotation < 5; rotation++) {
       await sleep(20);
@@ -133,44 +134,48 @@ for (const { name, format, encode } of ENCODERS) {
       next += 60;
     }
     appendFileSync(path, encodeRange(next, next + 1));
-    end.resolve();
+    end.abort();
     assert.deepEqual(numbers(await reading), range(0, next + 1));
   });
 
   test(`${name}: following misses nothing when two rotations go by unseen and compress`, async () => {
     writeFileSync(path, encodeRange(0, 10));
-    const end = Promise.withResolvers<void>();
-    const reading = read(format, { follow: end.promise });
+    const end = new AbortController();
+    const reading = read(format, { follow: end.signal });
     await sleep(50);
     writeFileSync(`${path}.2.gz`, gzipSync(encodeRange(0, 10)));
     writeFileSync(`${path}.1`, encodeRange(10, 20));
     rmSync(path);
     writeFileSync(path, encodeRange(20, 30));
     await sleep(50);
-    end.resolve();
+    end.abort();
     assert.deepEqual(numbers(await reading), range(0, 30));
   });
 }
 
 test('a followed log that is not there yet is read once it is', async () => {
-  const end = Promise.withResolvers<void>();
-  const reading = read(jsonFileFormat, { follow: end.promise });
+  const end = new AbortController();
+  const reading = read(jsonFileFormat, { follow: end.signal });
   await sleep(20);
   writeFileSync(path, ENCODERS[0]!.encode(0));
-  end.resolve();
+  end.abort();
   assert.deepEqual(numbers(await reading), [0]);
 });
 
 test('until in the future ends a quiet follow', async () => {
-  const never = new Promise(() => {});
+  const never = new AbortController().signal;
   const until = (BigInt(Date.now()) + 50n) * 1_000_000n;
   assert.deepEqual(await read(jsonFileFormat, { follow: never, until }), []);
 });
 
-test('an aborted follow ends', async () => {
+test('an aborted follow ends, and the container keeps nothing of it', async () => {
   const aborted = new AbortController();
-  const reading = read(jsonFileFormat, { follow: new Promise(() => {}), signal: aborted.signal });
+  const follow = new AbortController().signal;
+  const reading = read(jsonFileFormat, { follow, signal: aborted.signal });
   await sleep(20);
+  assert.equal(getEventListeners(follow, 'abort').length, 1);
   aborted.abort();
   assert.deepEqual(await reading, []);
+  assert.equal(getEventListeners(follow, 'abort').length, 0);
+  assert.equal(getEventListeners(aborted.signal, 'abort').length, 0);
 });

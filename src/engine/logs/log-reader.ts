@@ -111,25 +111,24 @@ async function nextFile(
 
 /** Wakes the reader when something may have changed. */
 class Changes {
-  ended = false;
+  ended: boolean;
   readonly #watcher: FSWatcher | null;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #signal: AbortSignal;
+  readonly #follow: AbortSignal;
   #pending = false;
   #wake: (() => void) | null = null;
 
   constructor(path: string, options: LogReadOptions) {
     this.#signal = options.signal;
-    const end = () => {
-      this.ended = true;
-      this.#notify();
-    };
-    options.follow!.then(end, end);
-    options.signal.addEventListener('abort', this.#notify);
+    this.#follow = options.follow!;
+    this.ended = this.#follow.aborted;
+    this.#follow.addEventListener('abort', this.#end);
+    this.#signal.addEventListener('abort', this.#notify);
     if (options.until !== null) {
       const delay = Number((options.until - BigInt(Date.now()) * 1_000_000n) / 1_000_000n);
       // Longer than a timer can hold (24 days): an entry after `until` will end the read.
-      if (delay < 2 ** 31) this.#timers.push(setTimeout(end, Math.max(0, delay) + 1));
+      if (delay < 2 ** 31) this.#timers.push(setTimeout(this.#end, Math.max(0, delay) + 1));
     }
     const base = basename(path);
     let watcher: FSWatcher | null = null;
@@ -144,6 +143,11 @@ class Changes {
     }
     this.#watcher = watcher;
   }
+
+  readonly #end = (): void => {
+    this.ended = true;
+    this.#notify();
+  };
 
   readonly #notify = (): void => {
     this.#pending = true;
@@ -163,6 +167,7 @@ class Changes {
   close(): void {
     this.#watcher?.close();
     for (const timer of this.#timers) clearTimeout(timer);
+    this.#follow.removeEventListener('abort', this.#end);
     this.#signal.removeEventListener('abort', this.#notify);
   }
 }
