@@ -109,6 +109,7 @@ export async function openEngine(root: string, bridgeName: string): Promise<Test
     routes: [...containerRoutes(containers), ...execRoutes(containers)],
     log,
     version: 'test',
+    onActivity() {},
   });
   const http = server.createServer(null);
   const socket = join(root, 'api.sock');

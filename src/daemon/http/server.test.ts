@@ -112,7 +112,7 @@ const routes: Route[] = [
   },
 ];
 
-const api = new ApiServer({ routes, log, version: '1.2.3' });
+const api = new ApiServer({ routes, log, version: '1.2.3', onActivity() {} });
 before(async () => {
   const server = api.createServer(null);
   await new Promise<void>((resolve) => server.listen(path, resolve));

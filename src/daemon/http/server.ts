@@ -25,12 +25,15 @@ export interface ApiServerOptions {
   log: Logger;
   /** Shown in the Server header, without the product's name. */
   version: string;
+  /** Called when a request comes, when one has been served, and when a connection ends. */
+  onActivity: () => void;
 }
 
 /** The Engine API over HTTP: any number of node:http servers (one a listener) that share one table of routes. */
 export class ApiServer {
   readonly #router: Router;
   readonly #log: Logger;
+  readonly #onActivity: () => void;
   readonly #headers: Record<string, string>;
   readonly #bodies = new BodyReader();
   readonly #bare = new WeakMap<Duplex, BareTakeover>();
@@ -40,6 +43,7 @@ export class ApiServer {
   constructor(options: ApiServerOptions) {
     this.#router = new Router(options.routes);
     this.#log = options.log;
+    this.#onActivity = options.onActivity;
     this.#headers = {
       'Api-Version': MAX_API_VERSION,
       'Docker-Experimental': 'false',
@@ -61,6 +65,7 @@ export class ApiServer {
     const server = tls === null ? createServer(options) : createTlsServer({ ...options, ...tls });
     // A client may close its sending side and still wait for the answer.
     (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
+    server.on('connection', (socket: Socket) => socket.once('close', this.#onActivity));
     server.on('request', (request, response) => this.#onRequest(request, response));
     server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket as Socket, head));
     server.on('clientError', (error, socket) => this.#onClientError(error, socket));
@@ -123,11 +128,13 @@ export class ApiServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse, takeover: Takeover): Promise<void> {
+    this.#onActivity();
     const reply = new HttpReply(request, response, takeover, this.#headers);
     const abort = new AbortController();
     this.#aborts.add(abort);
     const { socket } = request;
     const gone = () => {
+      this.#onActivity();
       this.#aborts.delete(abort);
       socket.off('end', ended);
       if (!response.writableFinished && !reply.taken) abort.abort();
