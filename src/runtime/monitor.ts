@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GantryError } from '../api/errors.ts';
+import { nowNs } from '../api/timestamp.ts';
 import { processStartTime, signalProcess } from '../linux/pidfd.ts';
 import type { AttachOptions, ExitStatus, Monitor, MonitorSpec } from './contract.ts';
 import { connectMonitor, encodeFrame, type Frame, FrameReader } from './monitor-connection.ts';
@@ -195,10 +196,6 @@ export class ShimMonitor implements Monitor {
 
 function isAlive(pid: number, startTime: string): boolean {
   return processStartTime(pid) === startTime && !/^State:\s+Z/m.test(readText(`/proc/${pid}/status`));
-}
-
-function nowNs(): bigint {
-  return BigInt(Date.now()) * 1_000_000n;
 }
 
 /** "code signal oom finished-ns", as in the exit file and the EXIT frame. */

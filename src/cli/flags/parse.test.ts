@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDuration } from './duration.ts';
 import { FlagError, parseFlags } from './parse.ts';
 import { bool, int, list, string, uint } from './spec.ts';
 
@@ -108,14 +107,4 @@ test('numbers may be octal or hexadecimal, as in Go', () => {
   assert.equal(parse('-t 010').values.tail, 8);
   assert.equal(parse('-t 0x10').values.tail, 16);
   assert.equal(parse('-t=-3').values.tail, -3);
-});
-
-test('durations', () => {
-  assert.equal(parseDuration('1h2m3.5s'), 3_723_500_000_000);
-  assert.equal(parseDuration('500ms'), 500_000_000);
-  assert.equal(parseDuration('-1s'), -1_000_000_000);
-  assert.equal(parseDuration('0'), 0);
-  assert.throws(() => parseDuration('5'), { message: 'time: missing unit in duration "5"' });
-  assert.throws(() => parseDuration('5x'), { message: 'time: unknown unit "x" in duration "5x"' });
-  assert.throws(() => parseDuration(''), { message: 'time: invalid duration ""' });
 });

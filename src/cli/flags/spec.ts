@@ -3,7 +3,7 @@
  * that a bad value is reported as the flag's error, in pflag's words (`invalid argument "x" for "-t, --timeout" flag: ...`).
  */
 
-import { parseDuration } from './duration.ts';
+import { parseDuration } from '../../api/duration.ts';
 
 export interface FlagSpec<T> {
   /** One letter, without the dash; '' when there is none. */
@@ -97,7 +97,7 @@ export function duration(short: string, usage: string, extra: Extra = {}): FlagS
     usage,
     default: 0,
     showDefault: '0s',
-    parse: (text) => parseDuration(text),
+    parse: (text) => Number(parseDuration(text)),
     ...extra,
   };
 }

@@ -2,7 +2,7 @@ import { GantryError } from '../../api/errors.ts';
 import type { EventMessage } from '../../api/schemas/system.ts';
 import { EVENT_FILTERS, eventMatches } from '../../engine/event-filter.ts';
 import type { EventBus } from '../../engine/events.ts';
-import { parseTimestamp } from '../../engine/timestamp.ts';
+import { queryTime } from '../../engine/timestamp.ts';
 import type { Route } from '../contract.ts';
 
 /** What a client that does not read may fall behind before it is cut off: events must not fill the daemon's memory. */
@@ -36,8 +36,8 @@ export function eventRoutes(events: EventBus): Route[] {
         const { query, signal } = request;
         const filters = query.filters();
         filters.accept(EVENT_FILTERS);
-        const since = query.string('since') === '' ? null : parseTimestamp(query.string('since'));
-        const until = query.string('until') === '' ? null : parseTimestamp(query.string('until'));
+        const since = query.string('since') === '' ? null : queryTime(query.string('since'));
+        const until = query.string('until') === '' ? null : queryTime(query.string('until'));
         if (since !== null && until !== null && since > until) {
           throw new GantryError('invalid_parameter', '`since` must be before `until`: swap the two times');
         }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { GantryError } from '../../api/errors.ts';
 import type { Containers } from '../../engine/containers/containers.ts';
-import { parseTimestamp } from '../../engine/timestamp.ts';
+import { queryTime } from '../../engine/timestamp.ts';
 import type { Route } from '../contract.ts';
 import { MULTIPLEXED_STREAM, RAW_STREAM } from './containers-io.ts';
 
@@ -42,7 +42,7 @@ export function logRoutes(containers: Containers): Route[] {
 
 /** Nanoseconds since the epoch; clients send 0 for none. */
 function time(text: string): bigint | null {
-  return text === '' || text === '0' ? null : parseTimestamp(text);
+  return text === '' || text === '0' ? null : queryTime(text);
 }
 
 /** Anything but a number of lines means all of them, as with Docker. */

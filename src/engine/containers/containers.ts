@@ -191,7 +191,7 @@ export class Containers {
   async prune(filters: Filters): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }> {
     const deleted: string[] = [];
     let reclaimed = 0;
-    for (const container of pruneCandidates(this.#index.all(), filters, Date.now())) {
+    for (const container of pruneCandidates(this.#index.all(), filters)) {
       const size = await this.#context.storage.writable.size(container.id);
       try {
         await this.#remover.remove(container, { force: false, volumes: false, link: false });

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { GantryError } from '../../api/errors.ts';
+import { formatTime, nowNs } from '../../api/timestamp.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
 import { checkPlatform, parsePlatform } from '../images/platform.ts';
@@ -11,7 +12,6 @@ import type { ContainersDeps, CreateRequest } from './contract.ts';
 import { prepareCreate } from './create-options/prepare-create.ts';
 import { generateName } from './names.ts';
 import { NEVER } from './status-text.ts';
-import { nowNs, rfc3339 } from './timestamp.ts';
 
 /** Makes containers: configuration, writable layer, volumes, record, in this order; whatever fails takes the rest with it. */
 export class Creator {
@@ -52,7 +52,7 @@ export class Creator {
     const record: ContainerRecord = {
       id,
       name,
-      created: rfc3339(nowNs()),
+      created: formatTime(nowNs()),
       path: prepared.path,
       args: prepared.args,
       config: prepared.config,

@@ -1,4 +1,5 @@
 import { GantryError, messageOf } from '../../api/errors.ts';
+import { formatTime, nowNs } from '../../api/timestamp.ts';
 import { processStartTime, signalProcess } from '../../linux/pidfd.ts';
 import type { ExitStatus, Monitor } from '../../runtime/contract.ts';
 import type { EngineContext } from '../context.ts';
@@ -10,7 +11,6 @@ import { startFailure } from './exit-codes.ts';
 import type { Launcher } from './launcher.ts';
 import { parseSignal, SIGKILL, SIGTERM, stopsForGood } from './signals.ts';
 import { move } from './state-machine.ts';
-import { nowNs, rfc3339 } from './timestamp.ts';
 
 /** Seconds between stop signal and SIGKILL when the container names none. */
 const DEFAULT_STOP_TIMEOUT = 10;
@@ -249,7 +249,7 @@ export class Lifecycle {
     const ranForMs = Number(status.finishedAt / 1_000_000n) - Date.parse(state.startedAt);
     state.exitCode = status.code;
     state.oomKilled = status.oomKilled;
-    state.finishedAt = rfc3339(status.finishedAt);
+    state.finishedAt = formatTime(status.finishedAt);
     state.pid = 0;
     state.pidStartTime = '';
     move(state, again ? 'restarting' : 'exited');
@@ -283,7 +283,7 @@ export class Lifecycle {
       }
       state.pid = monitor.pid;
       state.pidStartTime = processStartTime(monitor.pid) ?? '';
-      state.startedAt = rfc3339(monitor.startedAt ?? nowNs());
+      state.startedAt = formatTime(monitor.startedAt ?? nowNs());
       state.exitCode = 0;
       state.error = '';
       state.oomKilled = false;

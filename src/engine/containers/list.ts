@@ -1,13 +1,14 @@
 import { GantryError } from '../../api/errors.ts';
 import type { Filters } from '../../api/filters.ts';
 import type { ContainerSummary } from '../../api/schemas/container.ts';
+import { parseNano } from '../../api/timestamp.ts';
 import type { EngineContext } from '../context.ts';
+import { filterTime } from '../timestamp.ts';
 import type { Container } from './container.ts';
 import type { ImageLookup, ListOptions } from './contract.ts';
 import { listFilter } from './list-filter.ts';
 import type { NetworkIds } from './network-view.ts';
 import { summaryOf } from './summary.ts';
-import { parseTime } from './timestamp.ts';
 
 export interface ListDeps {
   context: EngineContext;
@@ -87,14 +88,14 @@ export async function sizesOf(
 }
 
 /** Containers that prune removes. Throws invalid_parameter for unknown filters. */
-export function pruneCandidates(containers: Container[], filters: Filters, now: number): Container[] {
+export function pruneCandidates(containers: Container[], filters: Filters): Container[] {
   filters.accept(['label', 'label!', 'until']);
-  const until = filters.get('until').map((text) => parseTime(text, now));
+  const until = filters.get('until').map((text) => filterTime(text));
   if (until.length > 1) throw new GantryError('invalid_parameter', 'more than one until filter specified');
   return containers.filter((container) => {
     const { record } = container;
     if (!['created', 'exited', 'dead'].includes(record.state.status)) return false;
-    if (until.length > 0 && Date.parse(record.created) > until[0]!) return false;
+    if (until.length > 0 && parseNano(record.created)! > until[0]!) return false;
     if (!filters.matchLabels('label', record.config.Labels)) return false;
     return !filters.has('label!') || !filters.matchLabels('label!', record.config.Labels);
   });

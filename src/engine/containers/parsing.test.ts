@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseSignal, stopsForGood } from './signals.ts';
 import { commandText } from './summary.ts';
-import { parseTime, rfc3339 } from './timestamp.ts';
 import { parsePs } from './top.ts';
 
 test('signals by number and name', () => {
@@ -24,16 +23,6 @@ test('signals by number and name', () => {
   assert.equal(stopsForGood(1, 15), false);
   assert.equal(stopsForGood(1, 1), true);
   assert.equal(stopsForGood(9, 15), true);
-});
-
-test('times of filters', () => {
-  const now = Date.parse('2026-01-02T03:04:05Z');
-  assert.equal(parseTime('1h30m', now), now - 5_400_000);
-  assert.equal(parseTime('1.5', now), 1500);
-  assert.equal(parseTime('2026-01-02T03:04:05Z', now), now);
-  assert.throws(() => parseTime('yesterday', now), { code: 'invalid_parameter' });
-  assert.equal(rfc3339(1_700_000_000_120_000_000n), '2023-11-14T22:13:20.12Z');
-  assert.equal(rfc3339(1_700_000_000_000_000_000n), '2023-11-14T22:13:20Z');
 });
 
 test('ps: our rows, with the command as one field, and the threads of our processes', () => {

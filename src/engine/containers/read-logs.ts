@@ -1,7 +1,7 @@
+import { formatNano } from '../../api/timestamp.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { LogEntry, LogReadOptions } from '../logs/contract.ts';
 import type { LogDrivers } from '../logs/log-drivers.ts';
-import { formatNano } from '../timestamp.ts';
 import { frame, STDERR, STDOUT } from './frames.ts';
 
 export interface LogsRequest extends LogReadOptions {

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../api/errors.ts';
+import { formatTime, nowNs } from '../../api/timestamp.ts';
 import { processStartTime } from '../../linux/pidfd.ts';
 import type { ExitStatus, Monitor } from '../../runtime/contract.ts';
 import type { ContainerRecord } from '../container-record.ts';
@@ -13,7 +14,6 @@ import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Remover } from './remover.ts';
 import { move } from './state-machine.ts';
-import { nowNs, rfc3339 } from './timestamp.ts';
 
 /** Exit code of a process whose end nobody saw (the machine went down). */
 const UNKNOWN_EXIT = 255;
@@ -124,7 +124,7 @@ export class Restorer {
     if (!container.running) {
       if (state.status === 'removing' || state.status === 'dead') state.status = 'exited';
       move(state, 'running');
-      state.startedAt = rfc3339(monitor.startedAt ?? nowNs());
+      state.startedAt = formatTime(monitor.startedAt ?? nowNs());
     }
     state.pid = monitor.pid;
     state.pidStartTime = processStartTime(monitor.pid) ?? '';

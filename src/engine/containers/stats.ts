@@ -1,9 +1,9 @@
 import type { ContainerStatsResponse } from '../../api/schemas/stats.ts';
+import { formatTime, nowNs } from '../../api/timestamp.ts';
 import type { EngineContext } from '../context.ts';
 import type { Container } from './container.ts';
 import type { ContainerCgroups } from './contract.ts';
 import { NEVER } from './status-text.ts';
-import { nowNs, rfc3339 } from './timestamp.ts';
 
 type CpuStats = NonNullable<ContainerStatsResponse['cpu_stats']>;
 
@@ -58,7 +58,7 @@ function sampleOf(
   return {
     name: `/${container.name}`,
     id: container.id,
-    read: rfc3339(nowNs()),
+    read: formatTime(nowNs()),
     preread: previous?.read ?? NEVER,
     pids_stats,
     blkio_stats,

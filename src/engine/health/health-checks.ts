@@ -1,7 +1,7 @@
 import { messageOf } from '../../api/errors.ts';
+import { formatTime, nowNs } from '../../api/timestamp.ts';
 import type { Container } from '../containers/container.ts';
 import { DEFAULT_DETACH_KEYS } from '../containers/detach-keys.ts';
-import { nowNs, rfc3339 } from '../containers/timestamp.ts';
 import type { EngineContext } from '../context.ts';
 import type { Execs } from '../exec/execs.ts';
 import { type HealthSettings, healthSettings } from './health-config.ts';
@@ -71,7 +71,7 @@ export class HealthChecks {
     if (watch.stop.signal.aborted) return;
     const { state } = container.record;
     const before = state.health!;
-    const result = { Start: rfc3339(start), End: rfc3339(nowNs()), ExitCode: exitCode, Output: output };
+    const result = { Start: formatTime(start), End: formatTime(nowNs()), ExitCode: exitCode, Output: output };
     const sinceStart = Number(start / 1_000_000n) - Date.parse(state.startedAt);
     const after = applyProbe(before, result, settings, sinceStart);
     state.health = after;

@@ -2,9 +2,9 @@
  * The Dockerfile instructions that `commit --change` and `import --change` accept, applied to an image's config. Syntax as in
  * the Dockerfile reference: JSON ("exec") and shell forms, quoted words, $VARIABLE expansion from the image's environment.
  */
+import { parseDuration } from '../../api/duration.ts';
 import { GantryError } from '../../api/errors.ts';
 import type { ImageConfig } from '../../api/schemas/image.ts';
-import { parseGoDuration } from '../timestamp.ts';
 import { expandWord, splitWords } from './words.ts';
 
 const DEFAULT_SHELL = ['/bin/sh', '-c'];
@@ -186,8 +186,12 @@ function setHealthFlag(check: NonNullable<ImageConfig['Healthcheck']>, name: str
   } as const;
   const field = (fields as Record<string, (typeof fields)[keyof typeof fields] | undefined>)[name];
   if (field === undefined) throw bad(`unknown flag: --${name}`);
-  const duration = parseGoDuration(value);
-  if (duration === null) throw bad(`invalid duration "${value}" for --${name}`);
+  let duration: bigint;
+  try {
+    duration = parseDuration(value);
+  } catch {
+    throw bad(`invalid duration "${value}" for --${name}`);
+  }
   if (duration !== 0n && duration < 1_000_000n) throw bad(`Interval "${name}" cannot be less than 1ms`);
   check[field] = Number(duration);
 }

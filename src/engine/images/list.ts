@@ -1,7 +1,8 @@
 import type { Filters } from '../../api/filters.ts';
 import type { ImageSummary } from '../../api/schemas/image.ts';
+import { parseNano } from '../../api/timestamp.ts';
 import type { ImageRecord } from '../image-record.ts';
-import { parseTimestamp } from '../timestamp.ts';
+import { filterTime } from '../timestamp.ts';
 import { familiarReferences } from './image-store.ts';
 import { matchesReference } from './patterns.ts';
 import type { ImageScope } from './scope.ts';
@@ -18,10 +19,9 @@ export interface ImageListOptions {
 
 const FILTERS = ['dangling', 'label', 'label!', 'before', 'since', 'reference', 'until'] as const;
 
-/** Unix time in milliseconds; 0 for an image that does not say. */
-export function createdMs(image: ImageRecord): number {
-  const time = Date.parse(image.created);
-  return Number.isNaN(time) ? 0 : time;
+/** Nanoseconds since the epoch; 0 for an image that does not say. */
+export function createdNs(image: ImageRecord): bigint {
+  return parseNano(image.created) ?? 0n;
 }
 
 /** `docker images`, newest first (Engine API, ImageList). Throws invalid_parameter for a filter that is none. */
@@ -29,14 +29,14 @@ export function listImages(scope: ImageScope, options: ImageListOptions): ImageS
   const { filters } = options;
   filters.accept(FILTERS);
   const danglingOnly = filters.bool('dangling', false);
-  const before = filters.get('before').map((name) => createdMs(scope.store.resolve(name)));
-  const since = filters.get('since').map((name) => createdMs(scope.store.resolve(name)));
-  const until = filters.get('until').map((text) => Number(parseTimestamp(text) / 1_000_000n));
+  const before = filters.get('before').map((name) => createdNs(scope.store.resolve(name)));
+  const since = filters.get('since').map((name) => createdNs(scope.store.resolve(name)));
+  const until = filters.get('until').map((text) => filterTime(text));
   const patterns = filters.get('reference');
   const parents = new Set(scope.store.list().map((image) => image.parent));
   const summaries: { image: ImageRecord; summary: ImageSummary }[] = [];
   for (const image of scope.store.list()) {
-    const created = createdMs(image);
+    const created = createdNs(image);
     if (before.some((limit) => created >= limit) || since.some((limit) => created <= limit)) continue;
     if (until.some((limit) => created > limit)) continue;
     if (!filters.matchLabels('label', image.config.Labels)) continue;
@@ -55,7 +55,7 @@ export function listImages(scope: ImageScope, options: ImageListOptions): ImageS
       image,
       summary: {
         Containers: -1,
-        Created: Math.floor(created / 1000),
+        Created: Math.floor(Number(created / 1_000_000n) / 1000),
         Id: image.id,
         Labels: image.config.Labels ?? {},
         ParentId: image.parent,
@@ -73,7 +73,7 @@ export function listImages(scope: ImageScope, options: ImageListOptions): ImageS
     for (const { image, summary } of summaries) summary.Containers = counts.get(image.id) ?? 0;
   }
   return summaries
-    .sort((a, b) => createdMs(b.image) - createdMs(a.image) || a.image.id.localeCompare(b.image.id))
+    .sort((a, b) => Number(createdNs(b.image) - createdNs(a.image)) || a.image.id.localeCompare(b.image.id))
     .map(({ summary }) => summary);
 }
 

@@ -2,8 +2,8 @@ import { GantryError, messageOf } from '../../api/errors.ts';
 import type { Filters } from '../../api/filters.ts';
 import type { ImageDeleteResponseItem } from '../../api/schemas/image.ts';
 import type { ImageRecord } from '../image-record.ts';
-import { parseTimestamp } from '../timestamp.ts';
-import { createdMs, matchesAnyLabel } from './list.ts';
+import { filterTime } from '../timestamp.ts';
+import { createdNs, matchesAnyLabel } from './list.ts';
 import { familiarString, fullName, parseReference, storeKey } from './reference.ts';
 import { type ImageScope, imageEvent, isRunning, shortId } from './scope.ts';
 
@@ -145,12 +145,12 @@ export async function pruneImages(scope: ImageScope, filters: Filters): Promise<
   const danglingOnly = filters.bool('dangling', true);
   const untils = filters.get('until');
   if (untils.length > 1) throw new GantryError('invalid_parameter', 'more than one until filter specified');
-  const until = untils.length === 0 ? null : Number(parseTimestamp(untils[0]!) / 1_000_000n);
+  const until = untils.length === 0 ? null : filterTime(untils[0]!);
   const sizes = new Map(scope.context.storage.layers.list().map((layer) => [layer.chainId, layer.size]));
   const deleted: ImageDeleteResponseItem[] = [];
   for (const image of scope.store.list()) {
     if (scope.store.get(image.id) === null || scope.store.childrenOf(image.id).length > 0) continue;
-    if (until !== null && createdMs(image) > until) continue;
+    if (until !== null && createdNs(image) > until) continue;
     if (!filters.matchLabels('label', image.config.Labels)) continue;
     if (filters.has('label!') && matchesAnyLabel(filters.get('label!'), image.config.Labels)) continue;
     const references = scope.store.referencesOf(image.id);

@@ -1,4 +1,4 @@
-import { parseNano } from '../timestamp.ts';
+import { parseNano } from '../../api/timestamp.ts';
 import type { LogEntry } from './contract.ts';
 import type { LogFormat } from './log-file.ts';
 

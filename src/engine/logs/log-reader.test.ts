@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { formatNano } from '../timestamp.ts';
+import { formatNano } from '../../api/timestamp.ts';
 import type { LogEntry, LogReadOptions } from './contract.ts';
 import { jsonFileFormat } from './json-file-format.ts';
 import { localFormat } from './local-format.ts';

@@ -1,9 +1,9 @@
 import os from 'node:os';
 import type { SystemInfo } from '../../api/schemas/system.ts';
+import { formatNano } from '../../api/timestamp.ts';
 import type { HostFacts } from '../../runtime/spec/host-facts.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
-import { formatNano } from '../timestamp.ts';
 import { flag, machine, openFiles, operatingSystem } from './host-report.ts';
 
 export interface InfoSources {
