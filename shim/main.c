@@ -55,6 +55,7 @@ static void linger(struct shim *s) {
 
 void command_abandon(struct shim *s) {
   if (s->ordered_start || s->phase > CREATED) return;
+  s->abandoned = true;
   if (s->phase == CREATING && s->runtime_pid != 0) return; /* seen to when the runtime is done: see runtime_done */
   if (s->opt.kind == KIND_EXEC) linger(s);
   else begin_delete(s);
@@ -148,7 +149,8 @@ static void runtime_done(struct shim *s, int status) {
   }
   close_fd(&s->runtime_err);
   if (s->phase == CREATING) {
-    if (!clients_control(s)) {
+    /* Whoever else is connected by now (a daemon that came after) did not ask for this and waits for its end. */
+    if (s->abandoned) {
       s->phase = CREATED;
       command_abandon(s);
       return;

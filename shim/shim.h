@@ -63,6 +63,7 @@ struct client;
 struct shim {
   struct options opt;
   enum phase phase;
+  bool abandoned;          /* before START: nobody will send it */
   bool ordered_start;      /* START was received: the daemon may go now */
   pid_t runtime_pid;       /* a runtime call in progress, or 0 */
   int runtime_err;         /* memfd with what that call wrote to stderr, or -1 */

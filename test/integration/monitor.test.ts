@@ -210,6 +210,30 @@ for (const runtime of ['crun', 'runc']) {
       assert.equal(await new OciRuntimeProgram(fixture.runtime).state(spec.id), null);
     });
 
+    it('undoes a container whose daemon died in the midst of create, though another has come', async () => {
+      const [slow, creating, go] = ['slow-runtime', 'creating', 'go'].map((name) => path.join(fixture.dir, name));
+      const wait = `case "$*" in *" create "*) : >${creating}; while [ ! -e ${go} ]; do sleep 0.01; done;; esac`;
+      fs.writeFileSync(slow!, `#!/bin/sh\n${wait}\nexec ${fixture.runtime.path} "$@"\n`, { mode: 0o755 });
+      const spec = fixture.spec(['sleep', '100'], { runtime: { ...fixture.runtime, path: slow! } });
+      const script = `
+        import { ShimMonitors } from ${JSON.stringify(path.resolve('src/runtime/monitors.ts'))};
+        import { detectCgroups } from ${JSON.stringify(path.resolve('src/linux/cgroup.ts'))};
+        const monitors = new ShimMonitors({ shim: ${JSON.stringify(path.resolve('shim/build/gantry-shim'))}, cgroups: detectCgroups() });
+        await monitors.spawn(${JSON.stringify(spec)});
+      `;
+      const daemon = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      while (!fs.existsSync(creating!)) await sleep(10);
+      daemon.kill('SIGKILL');
+      const found = fixture.monitors.reconnect({ id: spec.id, kind: 'container', dir: spec.dir });
+      await sleep(100);
+      fs.writeFileSync(go!, '');
+      assert.equal(await found, null);
+      assert.equal(await new OciRuntimeProgram(fixture.runtime).state(spec.id), null);
+      for (const file of [creating!, go!]) fs.rmSync(file);
+    });
+
     it('runs commands in a container', async () => {
       const spec = fixture.spec(['sleep', '100']);
       const container = await fixture.monitors.spawn(spec);
