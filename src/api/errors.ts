@@ -16,7 +16,7 @@ export const ERROR_STATUS = {
   system: 500,
   not_supported: 501,
   unavailable: 503,
-  no_space: 507,
+  no_space: 500,
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_STATUS;

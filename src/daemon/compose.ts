@@ -44,7 +44,7 @@ export interface Engine {
 
 /** Builds the engine from its rooms, bottom up, and puts in order what an earlier daemon left. */
 export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promise<Engine> {
-  const store = new StateStore(join(config.string('data-root'), 'state.db'));
+  const store = new StateStore(join(config.string('data-root'), 'state.db'), log);
   const settings = engineSettings(config, engineId(store));
   const { dataRoot, execRoot, dns, dnsSearch, dnsOptions } = settings;
   const events = new EventBus();
@@ -120,6 +120,6 @@ function engineId(store: StateStore): string {
   const row = store.all('SELECT value FROM setting WHERE key = ?', key)[0];
   if (row?.value !== undefined) return row.value;
   const id = randomUUID();
-  store.run('INSERT INTO setting (key, value) VALUES (?, ?)', key, id);
+  store.run('the engine ID', 'INSERT INTO setting (key, value) VALUES (?, ?)', key, id);
   return id;
 }

@@ -144,6 +144,15 @@ export async function setFrozen(cgroups: Cgroups, cgroupsPath: string, frozen: b
   }
 }
 
+/** Whether the processes of a cgroup are stopped, or being stopped. False when there is no such cgroup. */
+export function isFrozen(cgroups: Cgroups, cgroupsPath: string): boolean {
+  const directory = cgroups.directory('freezer', cgroupsPath);
+  if (directory === null) return false;
+  const v2 = cgroups.mode === 'v2';
+  const state = readCgroupFile(path.join(directory, v2 ? 'cgroup.freeze' : 'freezer.self_freezing'))?.trim();
+  return state === '1';
+}
+
 /** Takes limits away from a cgroup. What the host lacks, and a cgroup that is gone, are passed over. */
 export function liftLimits(
   cgroups: Cgroups,

@@ -36,6 +36,8 @@ const utimensatCall = declare('int utimensat(int dirfd, const void *path, const 
 const futimensCall = declare('int futimens(int fd, const void *times)');
 const openat2Call = declare('long syscall(long number, int dirfd, const void *path, const void *how, size_t size)');
 const syncfsCall = declare('int syncfs(int fd)');
+const fallocateCall = declare('int fallocate(int fd, int mode, long offset, long length)');
+const FALLOC_FL_KEEP_SIZE = 1;
 
 /** The path as NUL-terminated bytes for a C call. Throws for a path that holds a NUL, which C would cut short. */
 export function cPath(path: PathBytes): Buffer {
@@ -96,4 +98,9 @@ export function openat2(dirfd: number, path: PathBytes, flags: number, mode: num
 /** Writes everything of the file system that holds `fd` to disk. Throws SystemCallError (EIO, ENOSPC). */
 export function syncfs(fd: number): void {
   check(syncfsCall(fd), 'syncfs', String(fd));
+}
+
+/** Gives a file its first `bytes` on disk without making it longer. Throws SystemCallError (ENOSPC, EOPNOTSUPP). */
+export function allocate(fd: number, bytes: number): void {
+  check(fallocateCall(fd, FALLOC_FL_KEEP_SIZE, 0, bytes), 'fallocate', String(fd));
 }

@@ -1,4 +1,4 @@
-import { type Cgroups, cgroupPids, liftLimits, setFrozen, warmCgroups } from '../linux/cgroup.ts';
+import { type Cgroups, cgroupPids, isFrozen, liftLimits, setFrozen, warmCgroups } from '../linux/cgroup.ts';
 import { type CgroupStats, readCgroupStats } from './stats.ts';
 
 /** What the engine reads and writes of containers' cgroups; paths as in the runtime spec's linux.cgroupsPath. */
@@ -25,6 +25,10 @@ export class CgroupControl {
 
   thaw(path: string): Promise<void> {
     return setFrozen(this.#cgroups, path, false);
+  }
+
+  frozen(path: string): boolean {
+    return isFrozen(this.#cgroups, path);
   }
 
   lift(path: string, lifted: { swap: boolean; cpuQuota: boolean; pids: boolean }): void {

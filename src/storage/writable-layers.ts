@@ -78,7 +78,7 @@ export class OverlayWritableLayers implements WritableLayers {
       fs.renameSync(tmp, target);
     } catch (error) {
       fs.rmSync(tmp, { recursive: true, force: true });
-      throw noSpace(error, 'failed to create a writable layer');
+      throw noSpace(error, `failed to create the writable layer of container ${id}`);
     }
   }
 

@@ -273,7 +273,7 @@ test('a full disk is told as no_space, and what was written goes away', async (t
     storage.layers.register(stream(tarOf({ name: 'big', content: Buffer.alloc(8 << 20, 1) })), null),
     {
       code: 'no_space',
-      status: 507,
+      status: 500,
     },
   );
   assert.deepEqual(fs.readdirSync(path.join(storage.root, 'tmp')), []);

@@ -3,7 +3,7 @@
  * The bundle is used, as users do; it is built when it is missing.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -22,6 +22,8 @@ export interface TestDaemonOptions {
   env?: Record<string, string>;
   /** Written to the daemon's own daemon.json. */
   config?: object;
+  /** The data root is a small disk (ext4 on a loop device) with flags of mkfs such as -N for the inodes. */
+  dataDisk?: { megabytes: number; mkfs?: string[] };
 }
 
 export interface Answer {
@@ -92,6 +94,16 @@ class RunningDaemon implements TestDaemon {
     const number = freeSubnet();
     this.subnet = `10.213.${number}`;
     this.bridge = `gt${process.pid % 100_000}x${number}`;
+    if (options.dataDisk !== undefined) this.#mountDisk(options.dataDisk);
+  }
+
+  #mountDisk({ megabytes, mkfs = [] }: { megabytes: number; mkfs?: string[] }): void {
+    const [image, data] = [join(this.directory, 'disk'), join(this.directory, 'data')];
+    writeFileSync(image, '');
+    truncateSync(image, megabytes << 20);
+    mkdirSync(data);
+    execFileSync('mkfs.ext4', ['-q', '-m', '0', ...mkfs, image]);
+    execFileSync('mount', ['-o', 'loop', image, data]);
   }
 
   get pid(): number {

@@ -3,11 +3,15 @@ import type { Monitor } from '../../runtime/contract.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
 import { BackOff } from '../restart/restart-policy.ts';
+import type { Durability } from '../state-store.ts';
 import { AsyncLock } from './async-lock.ts';
 import { WaitList } from './wait-list.ts';
 
 /** Cgroup that containers' own are in, unless --cgroup-parent says otherwise. */
 export const DEFAULT_CGROUP_PARENT = '/gantry';
+
+const UPSERT =
+  'INSERT INTO container (id, name, record) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, record = excluded.record';
 
 /** A client that attached before the container's process was there. */
 export interface PendingAttach {
@@ -85,17 +89,23 @@ export class Container {
     }
   }
 
-  /** Writes the record; `durable: false` for what start-up finds out again (see StateStore.relaxed). */
-  save(durable: boolean): void {
-    const write = () =>
-      this.#context.store.run(
-        'INSERT INTO container (id, name, record) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, record = excluded.record',
-        this.id,
-        this.name,
-        JSON.stringify(this.record),
-      );
-    if (durable) write();
-    else this.#context.store.relaxed(write);
+  /** Writes the record. Throws no_space or system; what the record held before is stored then. */
+  save(): void {
+    this.#context.store.run(this.#label, UPSERT, this.id, this.name, JSON.stringify(this.record));
+  }
+
+  /** Writes the record of what is so already, now or once the disk takes it (see StateStore.keep). */
+  keep(durability: Durability): void {
+    this.#context.store.keep(this.#label, durability, UPSERT, this.id, this.name, JSON.stringify(this.record));
+  }
+
+  /** Deletes the record, now or once the disk takes it: start-up finishes the removal of a record that has lost its layer. */
+  erase(): void {
+    this.#context.store.keep(this.#label, 'durable', 'DELETE FROM container WHERE id = ?', this.id);
+  }
+
+  get #label(): string {
+    return `container ${this.id}`;
   }
 
   /** Emits an event of this container with the attributes Docker gives: image, name, all labels, then `extra`. */

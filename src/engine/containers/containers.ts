@@ -70,7 +70,7 @@ export class Containers {
     const parts = { index, launcher, lifecycle: this.#lifecycle, health: this.#health, execs: this.execs };
     this.#remover = new Remover(context, deps, parts);
     this.#creator = new Creator(context, deps, index);
-    this.#restorer = new Restorer(context, { ...parts, remover: this.#remover });
+    this.#restorer = new Restorer(context, { ...parts, remover: this.#remover, cgroups: deps.cgroups });
     this.#restorer.load();
   }
 

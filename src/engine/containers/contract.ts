@@ -48,6 +48,8 @@ export interface ContainerCgroups {
   /** Stops all processes; resolves when they stand still. */
   freeze(path: string): Promise<void>;
   thaw(path: string): Promise<void>;
+  /** Whether freeze() has been asked for, by whichever daemon. */
+  frozen(path: string): boolean;
   /** Takes limits away. */
   lift(path: string, lifted: { swap: boolean; cpuQuota: boolean; pids: boolean }): void;
   /** All processes in the cgroup and those below it. */

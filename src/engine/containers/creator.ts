@@ -87,7 +87,7 @@ export class Creator {
       await storage.writable.create(id, record.chainId, storageOpt === undefined ? {} : { storageOpt });
       mkdirSync(container.directory, { recursive: true, mode: 0o710 });
       await this.#mounts(container);
-      container.save(true);
+      container.save();
     } catch (error) {
       this.#index.release(name, id);
       await volumes.release(record, true);

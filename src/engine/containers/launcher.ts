@@ -8,6 +8,7 @@ import { DEFAULT_APPARMOR_PROFILE, ensureAppArmorProfile } from '../../runtime/s
 import { buildSpec, stringifySpec } from '../../runtime/spec/spec.ts';
 import { lookupUser } from '../../runtime/spec/user.ts';
 import { ensureWorkingDirectory } from '../../runtime/spec/working-directory.ts';
+import { noSpace } from '../../storage/durable.ts';
 import type { EngineContext } from '../context.ts';
 import type { Container } from './container.ts';
 import { writeContainerFiles } from './container-files.ts';
@@ -43,7 +44,7 @@ export class Launcher {
       return monitor;
     } catch (error) {
       await this.release(container);
-      throw error;
+      throw noSpace(error, `failed to start container ${container.name}`);
     }
   }
 

@@ -46,7 +46,7 @@ function setUp(restart: 'no' | 'always' | 'on-failure') {
     log: silent,
     settings: { dataRoot: '/nonexistent', execRoot: '/nonexistent', cgroupParent: '' },
     monitors: { readExit: () => null },
-    store: { run() {}, relaxed: (write: () => void) => write() },
+    store: { run() {}, keep() {} },
   } as unknown as EngineContext;
   const record = {
     id: 'c',

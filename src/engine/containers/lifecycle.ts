@@ -158,7 +158,7 @@ export class Lifecycle {
       // It may have ended meanwhile.
       if (!container.running) throw notRunning(container.id);
       move(state, 'paused');
-      container.save(false);
+      container.keep('relaxed');
       container.event('pause');
       this.#hooks.paused(container);
     });
@@ -214,7 +214,7 @@ export class Lifecycle {
   async endedMeanwhile(container: Container, status: ExitStatus): Promise<void> {
     this.#recordExit(container, status, false);
     await this.#launcher.release(container);
-    container.save(false);
+    container.keep('relaxed');
   }
 
   /** All that follows the end of a container's process. `closed`: the runtime has forgotten it. */
@@ -234,7 +234,7 @@ export class Lifecycle {
     // A monitor that was killed leaves no exit file, and the runtime still knows the container.
     if (this.#context.monitors.readExit(container.runDirectory) === null) await this.#launcher.forget(container);
     await this.#launcher.release(container);
-    container.save(false);
+    container.keep('relaxed');
     if (again) this.#scheduleRestart(container, ranForMs);
     else if (record.hostConfig.AutoRemove === true && !container.restarting && !container.removing) {
       // Not awaited: the removal waits for this very function to settle.
@@ -256,7 +256,7 @@ export class Lifecycle {
     if (again) record.restartCount++;
     this.#hooks.exited(container);
     // A later start-up finds the exit file when this write is lost with the power.
-    container.save(false);
+    container.keep('relaxed');
     container.event('die', {
       execDuration: String(Math.max(0, Math.floor(ranForMs / 1000))),
       exitCode: String(status.code),
@@ -273,7 +273,7 @@ export class Lifecycle {
     try {
       const monitor = await this.#launcher.create(container);
       // From here on a daemon that is killed leaves a process: the next one must know its network.
-      container.save(false);
+      container.keep('relaxed');
       try {
         await monitor.start();
       } catch (error) {
@@ -289,7 +289,7 @@ export class Lifecycle {
       state.oomKilled = false;
       this.#hooks.starting(container);
       move(state, 'running');
-      container.save(false);
+      container.keep('relaxed');
       container.event('start');
       this.#hooks.started(container);
       this.watch(container, monitor);
@@ -301,7 +301,7 @@ export class Lifecycle {
         move(state, 'exited');
         container.waiters.stopped({ statusCode: failure.exitCode, error: state.error });
       }
-      container.save(false);
+      container.keep('relaxed');
       container.cancelAttaches();
       // The removal takes the lock that this start holds.
       if (record.hostConfig.AutoRemove === true) void this.#hooks.autoRemove(container);
@@ -328,7 +328,7 @@ export class Lifecycle {
     const { state } = container.record;
     container.record.stoppedByUser = true;
     move(state, 'exited');
-    container.save(true);
+    container.keep('durable');
     container.waiters.stopped({ statusCode: state.exitCode, error: null });
     if (container.record.hostConfig.AutoRemove === true && !container.removing && !container.restarting) {
       void this.#hooks.autoRemove(container);
@@ -339,7 +339,7 @@ export class Lifecycle {
   #markStopped(container: Container): void {
     if (container.record.stoppedByUser || this.shuttingDown || container.restarting) return;
     container.record.stoppedByUser = true;
-    container.save(container.record.hostConfig.RestartPolicy?.Name !== 'no');
+    container.keep(container.record.hostConfig.RestartPolicy?.Name === 'no' ? 'relaxed' : 'durable');
   }
 
   /** Lets a paused container run on, so that a signal reaches it; nothing for others. */
@@ -348,7 +348,7 @@ export class Lifecycle {
     await this.#cgroups.thaw(container.cgroupsPath);
     if (container.record.state.status !== 'paused') return;
     move(container.record.state, 'running');
-    container.save(false);
+    container.keep('relaxed');
     container.event('unpause');
     this.#hooks.started(container);
   }

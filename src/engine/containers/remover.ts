@@ -76,7 +76,7 @@ export class Remover {
     const { state } = record;
     const exitCode = state.exitCode;
     if (state.status !== 'removing') move(state, 'removing');
-    container.save(true);
+    container.keep('durable');
     try {
       await this.#launcher.release(container);
       await this.#context.storage.writable.remove(container.id);
@@ -84,12 +84,12 @@ export class Remover {
     } catch (cause) {
       move(state, 'dead');
       state.error = messageOf(cause);
-      container.save(true);
+      container.keep('durable');
       const message = `container ${container.id}: unable to remove filesystem: ${messageOf(cause)}`;
       throw new GantryError('system', message, { cause });
     }
     await this.#deps.volumes.release(record, volumes);
-    this.#context.store.run('DELETE FROM container WHERE id = ?', container.id);
+    container.erase();
     this.#index.delete(container);
     this.#execs.forget(container);
     container.cancelAttaches();

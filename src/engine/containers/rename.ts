@@ -14,7 +14,7 @@ export async function rename(container: Container, name: string, index: Containe
     index.reserve(wanted, container.id);
     container.record.name = wanted;
     try {
-      container.save(true);
+      container.save();
     } catch (error) {
       container.record.name = old;
       index.release(wanted, container.id);

@@ -10,6 +10,7 @@ import type { HealthChecks } from '../health/health-checks.ts';
 import { startsWithDaemon } from '../restart/restart-policy.ts';
 import { Container } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
+import type { ContainerCgroups } from './contract.ts';
 import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Remover } from './remover.ts';
@@ -26,6 +27,7 @@ export interface RestorerParts {
   lifecycle: Lifecycle;
   remover: Remover;
   health: HealthChecks;
+  cgroups: Pick<ContainerCgroups, 'frozen'>;
 }
 
 /** Brings what the state store says and what the host shows together again, after whatever ended the last daemon. */
@@ -126,9 +128,12 @@ export class Restorer {
       move(state, 'running');
       state.startedAt = formatTime(monitor.startedAt ?? nowNs());
     }
+    // It was killed between pause() or unpause() and the record of it: a signal does not reach a process that stands still.
+    const frozen = this.#parts.cgroups.frozen(container.cgroupsPath);
+    if (frozen !== (state.status === 'paused')) move(state, frozen ? 'paused' : 'running');
     state.pid = monitor.pid;
     state.pidStartTime = processStartTime(monitor.pid) ?? '';
-    container.save(false);
+    container.keep('relaxed');
   }
 
   /** A container without a process: ends it if it ran, and takes away what it stood on. */
@@ -155,7 +160,7 @@ export class Restorer {
       await remover.finish(container, false);
     } else if (record.hostConfig.AutoRemove === true && state.status === 'exited') {
       await remover.finish(container, true);
-    } else container.save(false);
+    } else container.keep('relaxed');
   }
 
   /** Layers, directories and runtime state of containers that are in no record. */

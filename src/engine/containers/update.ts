@@ -30,8 +30,14 @@ export async function update(
       });
       await runtime.update(container.id, resources);
     }
+    const before = record.hostConfig;
     record.hostConfig = hostConfig;
-    container.save(true);
+    try {
+      container.save();
+    } catch (error) {
+      record.hostConfig = before;
+      throw error;
+    }
     container.event('update');
     return warnings;
   });

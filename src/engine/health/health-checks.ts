@@ -75,7 +75,7 @@ export class HealthChecks {
     const sinceStart = Number(start / 1_000_000n) - Date.parse(state.startedAt);
     const after = applyProbe(before, result, settings, sinceStart);
     state.health = after;
-    container.save(false);
+    container.keep('relaxed');
     this.#schedule(container, settings, watch);
     if (after.status === before.status) return;
     container.event(`health_status: ${after.status}`);

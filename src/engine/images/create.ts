@@ -11,7 +11,7 @@ import { buildConfig, recordOf } from './oci-config.ts';
 import { hostArchitecture, parsePlatform } from './platform.ts';
 import { familiarString, type Reference } from './reference.ts';
 import { type ImageScope, imageEvent } from './scope.ts';
-import { imageTarget, tagImage } from './tag.ts';
+import { imageTarget, putImage, tagImage } from './tag.ts';
 
 /** Digest of a tar without entries (two blocks of zeros): such a layer adds nothing and is left out. */
 const EMPTY_TAR = 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef';
@@ -138,7 +138,7 @@ async function store(scope: ImageScope, image: NewImage): Promise<string> {
     lastTagTime: '',
   });
   // The same steps at the same instant give the same image: keep what is known of it.
-  scope.store.put(scope.store.get(id) ?? record);
+  putImage(scope, record);
   if (image.reference !== null) {
     tagImage(scope, scope.store.get(id)!, image.reference);
   }

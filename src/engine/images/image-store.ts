@@ -80,8 +80,10 @@ export class ImageStore {
 
   /** Writes the record and points `references` (full ones) at it, in one transaction. */
   put(record: ImageRecord, references: string[] = []): void {
-    this.#store.transaction(() => {
+    const what = `image ${record.id}`;
+    this.#store.transaction(what, () => {
       this.#store.run(
+        what,
         'INSERT INTO image (id, record) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record',
         record.id,
         JSON.stringify(record),
@@ -93,18 +95,19 @@ export class ImageStore {
   }
 
   untag(reference: string): void {
-    this.#store.run('DELETE FROM image_reference WHERE reference = ?', reference);
+    this.#store.run(`reference ${reference}`, 'DELETE FROM image_reference WHERE reference = ?', reference);
     this.#references.delete(reference);
   }
 
   /** Removes the record and every name of it. Its children become images of their own. */
   delete(id: string): void {
     const orphans = this.childrenOf(id).map((child) => ({ ...child, parent: '' }));
-    this.#store.transaction(() => {
+    const what = `image ${id}`;
+    this.#store.transaction(what, () => {
       for (const child of orphans) {
-        this.#store.run('UPDATE image SET record = ? WHERE id = ?', JSON.stringify(child), child.id);
+        this.#store.run(what, 'UPDATE image SET record = ? WHERE id = ?', JSON.stringify(child), child.id);
       }
-      this.#store.run('DELETE FROM image WHERE id = ?', id);
+      this.#store.run(what, 'DELETE FROM image WHERE id = ?', id);
     });
     for (const child of orphans) this.#images.set(child.id, child);
     this.#images.delete(id);
@@ -113,6 +116,7 @@ export class ImageStore {
 
   #putReference(reference: string, id: string): void {
     this.#store.run(
+      `reference ${reference}`,
       `INSERT INTO image_reference (reference, image_id) VALUES (?, ?)
        ON CONFLICT (reference) DO UPDATE SET image_id = excluded.image_id`,
       reference,

@@ -5,7 +5,7 @@ import { parseConfig, recordOf } from './oci-config.ts';
 import type { Platform } from './platform.ts';
 import { familiarString, parseReference, type Reference, storeKey, withDefaultTag } from './reference.ts';
 import { type ImageScope, imageEvent } from './scope.ts';
-import { tagImage } from './tag.ts';
+import { putImage, tagImage } from './tag.ts';
 
 export interface LoadOptions {
   /** Which image of a multi-platform one to take, and which images to take at all; null for this machine's, and all. */
@@ -65,7 +65,7 @@ function store(scope: ImageScope, image: ReadImage, references: Reference[], opt
     { parent: '', lastTagTime: '' },
   );
   // An image that is here already keeps its parent and the time of its last tag.
-  scope.store.put(scope.store.get(id) ?? record);
+  putImage(scope, record);
   for (const reference of references) {
     const name = familiarString(reference);
     const before = scope.store.target(storeKey(reference));

@@ -28,3 +28,14 @@ export function tagTarget(repo: string, tag: string): Reference {
   }
   return withDefaultTag(tag === '' ? reference : { ...reference, tag: checkTag(tag) });
 }
+
+/** Stores an image, or what is known of it already. An image that cannot be stored leaves no configuration behind. */
+export function putImage(scope: ImageScope, record: ImageRecord): void {
+  const known = scope.store.get(record.id);
+  try {
+    scope.store.put(known ?? record);
+  } catch (error) {
+    if (known === null) scope.context.storage.content.delete(record.id);
+    throw error;
+  }
+}

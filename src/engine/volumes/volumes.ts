@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { GantryError, notSupportedYet } from '../../api/errors.ts';
 import type { Filters } from '../../api/filters.ts';
 import type { Volume, VolumeCreateOptions } from '../../api/schemas/volume.ts';
+import { noSpace } from '../../storage/durable.ts';
 import type { EventBus } from '../events.ts';
 import type { StateStore } from '../state-store.ts';
 import { checkVolumeName } from './mount-request.ts';
@@ -84,9 +85,16 @@ export class Volumes {
       createdAt: `${new Date().toISOString().slice(0, 19)}Z`,
       labels: Object.keys(labels).length === 0 ? null : labels,
     };
-    this.#store.run('INSERT INTO volume (name, record) VALUES (?, ?)', name, JSON.stringify(record));
+    this.#store.run(`volume ${name}`, 'INSERT INTO volume (name, record) VALUES (?, ?)', name, JSON.stringify(record));
     this.#records.set(name, record);
-    this.#makeDirectory(name);
+    try {
+      this.#makeDirectory(name);
+    } catch (error) {
+      this.#records.delete(name);
+      this.#store.keep(`volume ${name}`, 'durable', 'DELETE FROM volume WHERE name = ?', name);
+      rmSync(join(this.#root, name), { recursive: true, force: true });
+      throw noSpace(error, `failed to create volume ${name}`);
+    }
     this.#events.emit('volume', 'create', name, { driver: 'local' });
     return this.#view(record);
   }
@@ -229,7 +237,7 @@ export class Volumes {
     const removed = join(this.#root, `.removed-${name.slice(0, 200)}-${randomBytes(4).toString('hex')}`);
     this.#records.delete(name);
     if (existsSync(join(this.#root, name))) renameSync(join(this.#root, name), removed);
-    this.#store.run('DELETE FROM volume WHERE name = ?', name);
+    this.#store.keep(`volume ${name}`, 'durable', 'DELETE FROM volume WHERE name = ?', name);
     this.#events.emit('volume', 'destroy', name, { driver: 'local' });
     await rm(removed, { recursive: true, force: true });
   }
