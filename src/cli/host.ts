@@ -5,6 +5,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { Endpoint } from '../api/client/endpoint.ts';
 import type { GlobalFlags } from './command.ts';
 import type { ConfigFile } from './config.ts';
+import { openError } from './io.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -22,7 +23,7 @@ export function currentContextName(global: GlobalFlags, env: Env, config: () => 
 
 /** The address of the default context: -H, GANTRY_HOST, DOCKER_HOST, then the first default socket that exists. */
 export function defaultHost(global: GlobalFlags, env: Env): string {
-  if (global.host.length > 1) throw new Error('specify only one -H');
+  if (global.host.length > 1) throw new Error('Specify only one -H');
   const given = global.host[0] || env.GANTRY_HOST || env.DOCKER_HOST;
   if (given) return given;
   return `unix://${DEFAULT_SOCKETS.find((path) => existsSync(path)) ?? DEFAULT_SOCKETS[0]}`;
@@ -35,8 +36,8 @@ export async function resolveEndpoint(
   configDir: string,
   config: () => ConfigFile,
 ): Promise<Endpoint> {
+  const name = currentContextName(global, env, config);
   try {
-    const name = currentContextName(global, env, config);
     if (name === 'default') {
       const host = defaultHost(global, env);
       return parseHost(host, host.startsWith('unix:') ? undefined : defaultTls(global, env, configDir));
@@ -45,12 +46,11 @@ export async function resolveEndpoint(
     const meta = readContext(configDir, name);
     const docker = meta.Endpoints.docker ?? {};
     const files = `${contextDirectories(configDir, name).tls}/docker`;
+    const stored = (file: string) => (existsSync(`${files}/${file}`) ? `${files}/${file}` : undefined);
     const tls = existsSync(files) || docker.SkipTLSVerify;
     return parseHost(
       docker.Host ?? '',
-      tls
-        ? tlsOptions(`${files}/ca.pem`, `${files}/cert.pem`, `${files}/key.pem`, !docker.SkipTLSVerify, true)
-        : undefined,
+      tls ? tlsOptions(stored('ca.pem'), stored('cert.pem'), stored('key.pem'), !docker.SkipTLSVerify) : undefined,
     );
   } catch (error) {
     const message = (error as Error).message;
@@ -62,23 +62,38 @@ function defaultTls(global: GlobalFlags, env: Env, configDir: string): Connectio
   const verify = global.tlsverify || Boolean(env.DOCKER_TLS_VERIFY);
   if (!verify && !global.tls && !env.DOCKER_TLS) return undefined;
   const directory = env.DOCKER_CERT_PATH || configDir;
+  // A certificate that nobody asked for by name need not be there; the authority's must.
+  const own = (given: string, name: string): string | undefined => {
+    const path = given || `${directory}/${name}`;
+    return given !== '' || existsSync(path) ? path : undefined;
+  };
   return tlsOptions(
     global.tlscacert || `${directory}/ca.pem`,
-    global.tlscert || `${directory}/cert.pem`,
-    global.tlskey || `${directory}/key.pem`,
+    own(global.tlscert, 'cert.pem'),
+    own(global.tlskey, 'key.pem'),
     verify,
-    global.tlscert === '' && global.tlskey === '',
   );
 }
 
-function tlsOptions(ca: string, cert: string, key: string, verify: boolean, optional: boolean): ConnectionOptions {
-  const options: ConnectionOptions = { rejectUnauthorized: verify, minVersion: 'TLSv1.2' };
-  if (verify && (existsSync(ca) || !optional)) options.ca = readFileSync(ca);
-  if (!optional || (existsSync(cert) && existsSync(key))) {
-    options.cert = readFileSync(cert);
-    options.key = readFileSync(key);
-  }
-  return options;
+function tlsOptions(
+  ca: string | undefined,
+  cert: string | undefined,
+  key: string | undefined,
+  verify: boolean,
+): ConnectionOptions {
+  const read = (path: string): Buffer => {
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      throw new Error(openError(error, path), { cause: error });
+    }
+  };
+  return {
+    rejectUnauthorized: verify,
+    minVersion: 'TLSv1.2',
+    ...(ca === undefined ? {} : { ca: read(ca) }),
+    ...(cert === undefined || key === undefined ? {} : { cert: read(cert), key: read(key) }),
+  };
 }
 
 /** Reads `unix://`, `tcp://`, `http(s)://` and `ssh://` addresses. Throws docker's `invalid bind address format: x`. */
@@ -97,7 +112,7 @@ export function parseHost(host: string, tls: ConnectionOptions | undefined): End
       port: Number(parts[2] ?? (secure ? 2376 : 2375)),
       ...(parts[3] && parts[3] !== '/' ? { prefix: parts[3].replace(/\/$/, '') } : {}),
       ...(secure ? { tls: secure } : {}),
-      display: host,
+      display: host.includes('://') ? host : `tcp://${host}`,
     };
   }
   if (scheme === 'ssh') {

@@ -23,6 +23,23 @@ export interface Input {
   readLine(): string | undefined;
 }
 
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EISDIR: 'is a directory',
+  ENOTDIR: 'not a directory',
+  EEXIST: 'file exists',
+  EROFS: 'read-only file system',
+  ENOSPC: 'no space left on device',
+};
+
+/** "open PATH: why", as Go's programs say it. */
+export function openError(error: unknown, path: string): string {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return `open ${path}: ${WHY[code] ?? (error as Error).message}`;
+}
+
 const PAUSE = 1;
 
 /** Sleeps without the event loop: only for a descriptor that is not ready and cannot be polled. */

@@ -9,7 +9,7 @@ import { GLOBAL_FLAGS } from './global-flags.ts';
 import { resolveEndpoint } from './host.ts';
 import { type Input, input, type Output, output } from './io.ts';
 import { PROGRAM, VERSION } from './names.ts';
-import { findCommand, GROUPS } from './registry.ts';
+import { canonicalName, findCommand, GROUPS } from './registry.ts';
 
 export interface Streams {
   stdin: Input;
@@ -19,6 +19,7 @@ export interface Streams {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
+const DEPRECATED_H = 'Flag shorthand -h has been deprecated, use --help\n';
 const LOG_LEVELS = ['panic', 'fatal', 'error', 'warn', 'warning', 'info', 'debug', 'trace'];
 
 /** Runs the command line (without the program's own name) and resolves with the exit status. */
@@ -44,7 +45,8 @@ export async function main(argv: readonly string[], env: Env, streams: Streams):
     stderr.write(`Unable to parse logging level: ${global['log-level']}\n`);
     return 1;
   }
-  let help = globals.help;
+  if (globals.help === '-h') stderr.write(DEPRECATED_H);
+  let help = globals.help !== undefined;
   if (words[0] === 'help') {
     help = true;
     words = words.slice(1);
@@ -68,7 +70,7 @@ export async function main(argv: readonly string[], env: Env, streams: Streams):
   if (!found) return await withoutCommand(words, help, streams);
 
   const { command } = await found.entry.load();
-  const invokedAs = `${PROGRAM} ${found.name}`;
+  const invokedAs = `${PROGRAM} ${canonicalName(found.entry, found.name)}`;
   const rest = words.slice(found.used);
   if (help) {
     const { commandHelp } = await import('./help.ts');
@@ -88,13 +90,14 @@ export async function main(argv: readonly string[], env: Env, streams: Streams):
   }
   if (parsed.help) {
     const { commandHelp } = await import('./help.ts');
+    if (parsed.help === '-h') stderr.write(DEPRECATED_H);
     stdout.write(commandHelp(found.entry, command, invokedAs, stdout.columns()));
     return 0;
   }
   const rule = command.args;
   if (parsed.args.length < rule.min || parsed.args.length > rule.max) {
     const { usageLine } = await import('./help.ts');
-    const verb = rule.message.startsWith('requires at') ? 'See' : 'Run';
+    const verb = /^requires at least (?!.* and at most )/.test(rule.message) ? 'See' : 'Run';
     stderr.write(
       `${PROGRAM}: '${invokedAs}' ${rule.message}\n\n${usageLine(command, invokedAs)}\n\n${verb} '${invokedAs} --help' for more information\n`,
     );
@@ -166,9 +169,11 @@ async function withoutCommand(words: readonly string[], help: boolean, { stdout,
   const { commandsUnder, groupHelp, rootHelp } = await import('./help.ts');
   const group = words[0] !== undefined && words[0] in GROUPS ? words[0] : undefined;
   const rest = group === undefined ? words : words.slice(1);
+  if (rest.includes('-h')) stderr.write(DEPRECATED_H);
   const first = rest.find((word) => word !== '--help' && word !== '-h');
   if (first === undefined) {
-    stdout.write(group === undefined ? rootHelp(stdout.columns()) : groupHelp(group));
+    const out = help || rest.length > 0 ? stdout : stderr;
+    out.write(group === undefined ? rootHelp(out.columns()) : groupHelp(group));
     return 0;
   }
   if (help && group === undefined) {
@@ -180,14 +185,14 @@ async function withoutCommand(words: readonly string[], help: boolean, { stdout,
     const what = first.startsWith('--')
       ? `unknown flag: ${first}`
       : `unknown shorthand flag: '${first[1]}' in ${first}`;
-    stderr.write(`${what}\n\nUsage:  ${at} COMMAND\n\nRun '${at} --help' for more information\n`);
+    stderr.write(`${what}\n\nUsage:  ${at}\n\nRun '${at} --help' for more information\n`);
     return 125;
   }
   const { suggest } = await import('./suggest.ts');
   const known = commandsUnder(group ?? '').map(([name]) => name);
   const near = suggest(first, group === undefined ? [...known, ...Object.keys(GROUPS)] : known);
   const hint = near.length === 0 ? '' : `\nDid you mean this?\n${near.map((name) => `\t${name}\n`).join('')}`;
-  const usage = group === undefined ? '' : `\nUsage:  ${at} COMMAND\n`;
+  const usage = group === undefined ? '' : `\nUsage:  ${at}\n`;
   stderr.write(
     `${PROGRAM}: unknown command: ${at} ${first}\n${hint}${usage}\nRun '${at} --help' for more information\n`,
   );

@@ -332,6 +332,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
 ];
 
+/** The name that stands for an alias beside it: "container ls" for "container ps". Short forms are commands of their own. */
+export function canonicalName(entry: CommandEntry, name: string): string {
+  const group = name.includes(' ') ? name.slice(0, name.lastIndexOf(' ') + 1) : '';
+  return entry.names.find((other) => other.slice(0, other.lastIndexOf(' ') + 1) === group) ?? name;
+}
+
 /** The entry of a path of words, and how many of them it took. */
 export function findCommand(words: readonly string[]): { entry: CommandEntry; name: string; used: number } | undefined {
   for (const used of [3, 2, 1]) {

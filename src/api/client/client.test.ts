@@ -103,7 +103,7 @@ test('nobody listens', async () => {
   const lost = new Client({ endpoint: { kind: 'unix', path: '/nope', display: 'unix:///nope' }, userAgent: '' });
   await assert.rejects(lost.json('GET', '/x'), (error: Error) => {
     assert.ok(error instanceof ConnectionError);
-    assert.equal(error.message, 'Cannot connect to the Gantry daemon at unix:///nope. Is the gantryd running?');
+    assert.equal(error.message, 'Cannot connect to the Gantry daemon at unix:///nope. Is gantryd running?');
     return true;
   });
 });

@@ -33,7 +33,7 @@ export function connectionError(display: string, error: Error): ConnectionError 
     );
   }
   if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTSOCK' || error instanceof AggregateError) {
-    return new ConnectionError(`Cannot connect to the Gantry daemon at ${display}. Is the gantryd running?`, error);
+    return new ConnectionError(`Cannot connect to the Gantry daemon at ${display}. Is gantryd running?`, error);
   }
   return new ConnectionError(`error during connect: ${error.message} (${display})`, error);
 }

@@ -8,8 +8,6 @@ export const command = defineCommand({
     author: string('a', 'Author (e.g., "Ada Lovelace <ada@example.org>")'),
     change: list('c', 'Apply a Dockerfile instruction to the image'),
     message: string('m', 'Commit message'),
-    // The newer name; --pause stays for those who know it.
-    'no-pause': bool('', 'Do not pause the container during the commit'),
     pause: bool('p', 'Pause the container during the commit', true),
   },
   args: between(1, 2),
@@ -17,9 +15,6 @@ export const command = defineCommand({
   async run(ctx) {
     const [container, name] = ctx.args as [string, string?];
     const { author, change, message } = ctx.flags;
-    if (ctx.changed.has('pause') && ctx.changed.has('no-pause')) {
-      throw new Error('conflicting options: --no-pause and --pause cannot be used together');
-    }
     const reference = name ? splitReference(name) : undefined;
     const { Id } = await (await ctx.client()).json<{ Id: string }>('POST', '/commit', {
       query: {
@@ -29,7 +24,7 @@ export const command = defineCommand({
         author: author || undefined,
         comment: message || undefined,
         changes: change.length > 0 ? change : undefined,
-        pause: ctx.flags.pause && !ctx.flags['no-pause'] ? undefined : false,
+        pause: ctx.flags.pause ? undefined : false,
       },
       json: {},
     });

@@ -1,8 +1,7 @@
 import type { Context } from '../command.ts';
 
-/** Prints the warning and asks; true for y or yes, as docker's prune commands do. */
+/** Prints the warning and asks; true for y alone, as docker's prune commands do. */
 export function confirm(ctx: Pick<Context, 'stdin' | 'stdout'>, warning: string): boolean {
   ctx.stdout.write(`${warning}\nAre you sure you want to continue? [y/N] `);
-  const answer = (ctx.stdin.readLine() ?? '').trim().toLowerCase();
-  return answer === 'y' || answer === 'yes';
+  return (ctx.stdin.readLine() ?? '').trim().toLowerCase() === 'y';
 }

@@ -143,6 +143,7 @@ const LISTING: Listing = {
   headers: { Name: 'NAME', Description: 'DESCRIPTION', DockerEndpoint: 'DOCKER ENDPOINT', Error: 'ERROR', Current: '' },
   table: 'table {{.Name}}{{if .Current}} *{{end}}\t{{.Description}}\t{{.DockerEndpoint}}\t{{.Error}}',
   quiet: 'Name',
+  type: '*formatter.clientContextContext',
 };
 
 function names(ctx: Context): ContextMeta[] {

@@ -1,4 +1,4 @@
-import { atLeast, defineCommand } from '../command.ts';
+import { atLeast, defineCommand, StatusError } from '../command.ts';
 import { create, prepare } from '../container/create.ts';
 import { CREATE_FLAGS } from '../container/flags.ts';
 
@@ -13,7 +13,11 @@ export const command = defineCommand({
   async run(ctx) {
     const client = await ctx.client();
     client.preconnect(1);
-    const id = await create(ctx, ctx.flags, client, prepare(ctx, ctx.flags, client.endpoint.display));
+    const body = prepare(ctx, ctx.flags, client.endpoint.display);
+    // Only what is wrong with the flags has the status of its own.
+    const id = await create(ctx, ctx.flags, client, body).catch((error: Error) => {
+      throw new StatusError(1, error.message);
+    });
     ctx.stdout.write(`${id}\n`);
   },
 });

@@ -2,6 +2,7 @@ import { jsonStream } from '../../api/client/json-stream.ts';
 import type { EventMessage } from '../../api/schemas/system.ts';
 import { defineCommand, noArgs, StatusError, string } from '../command.ts';
 import { Template } from '../format/template/template.ts';
+import { AS_JSON, TYPE } from '../format/template/values.ts';
 import { goTime } from '../listings/text.ts';
 import { filterFlag, filterQuery } from './filter-flag.ts';
 import { objectFormatFlag } from './format-flag.ts';
@@ -44,9 +45,33 @@ export function eventLine(event: ExactEvent): string {
   return `${stamp(event)} ${event.Type} ${event.Action} ${event.Actor?.ID}${attributes === '' ? '' : ` (${attributes})`}\n`;
 }
 
+/** The event as Go's struct of it: fields that are always there, in its order, also those with the names of old. */
+function goEvent(event: ExactEvent): object {
+  const sorted = Object.fromEntries(Object.entries(event.Actor?.Attributes ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const actor = { ID: event.Actor?.ID ?? '', Attributes: sorted };
+  // The old fields are in what engines send for containers and images.
+  const old = event as ExactEvent & { status?: string; id?: string; from?: string };
+  return {
+    Status: old.status ?? '',
+    ID: old.id ?? '',
+    From: old.from ?? '',
+    Type: event.Type,
+    Action: event.Action,
+    Actor: { ...actor, [TYPE]: 'events.Actor' },
+    Scope: event.scope ?? '',
+    Time: event.time ?? 0,
+    TimeNano: BigInt(event.timeNano?.rawJSON ?? 0),
+    [TYPE]: '*events.Message',
+    [AS_JSON]: { ...event, Actor: actor },
+  };
+}
+
 function parseFormat(format: string): Template {
   try {
-    return new Template(format === 'json' ? '{{json .}}' : format.replaceAll('\\t', '\t'));
+    const template = new Template(format === 'json' ? '{{json .}}' : format, { maps: new Set(['Attributes']) });
+    // Fields that no event has are found before the first one comes.
+    template.execute(goEvent({ Type: '', Action: '', Actor: { ID: '', Attributes: {} } } as unknown as ExactEvent));
+    return template;
   } catch (error) {
     throw new StatusError(64, `Error parsing format: ${(error as Error).message}`);
   }
@@ -73,16 +98,7 @@ export const command = defineCommand({
       },
     });
     for await (const event of jsonStream<ExactEvent>(response, parseEvent)) {
-      // Docker's old names of the same things work in templates.
-      Object.defineProperties(event, {
-        ID: { value: event.Actor?.ID, enumerable: false },
-        Status: { value: event.Action, enumerable: false },
-        From: { value: event.Actor?.Attributes?.image ?? '', enumerable: false },
-        Time: { value: event.time, enumerable: false },
-        TimeNano: { value: event.timeNano?.rawJSON, enumerable: false },
-        Scope: { value: event.scope, enumerable: false },
-      });
-      ctx.stdout.write(template === null ? eventLine(event) : `${template.execute(event)}\n`);
+      ctx.stdout.write(template === null ? eventLine(event) : `${template.execute(goEvent(event))}\n`);
     }
   },
 });

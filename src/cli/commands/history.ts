@@ -1,6 +1,7 @@
 import { bool, defineCommand, exactly, string } from '../command.ts';
+import { platformQuery } from '../container/platform.ts';
 import { formatRows } from '../format/rows.ts';
-import { HISTORY_LISTING, type HistoryItem, historyRow } from '../listings/images.ts';
+import { type HistoryItem, historyListing, historyRow } from '../listings/images.ts';
 import { listFormatFlag } from './format-flag.ts';
 
 export const command = defineCommand({
@@ -21,12 +22,11 @@ export const command = defineCommand({
   async run(ctx) {
     const { flags } = ctx;
     const client = await ctx.client();
-    const [os, architecture, variant] = flags.platform.split('/');
-    const platform = flags.platform === '' ? undefined : JSON.stringify({ os, architecture, variant });
+    const platform = flags.platform === '' ? undefined : platformQuery(flags.platform);
     const items = await client.json<HistoryItem[]>('GET', `/images/${encodeURIComponent(ctx.args[0]!)}/history`, {
       query: { platform },
     });
     const rows = items.map((item) => historyRow(item, { truncate: !flags['no-trunc'], human: flags.human }));
-    ctx.stdout.write(formatRows(HISTORY_LISTING, rows, { format: flags.format, quiet: flags.quiet }));
+    ctx.stdout.write(formatRows(historyListing(flags.human), rows, { format: flags.format, quiet: flags.quiet }));
   },
 });

@@ -23,7 +23,7 @@ export const command = defineCommand({
     const { flags } = ctx;
     if (flags.tree) throw new StatusError(1, '--tree is not supported yet');
     const format = flags.format === '' && !flags.quiet ? (ctx.config().imagesFormat ?? '') : flags.format;
-    const reference = ctx.args[0];
+    const reference = ctx.args[0] || undefined;
     const client = await ctx.client();
     const images = await client.json<ImageSummary[]>('GET', '/images/json', {
       query: {

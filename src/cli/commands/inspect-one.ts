@@ -1,4 +1,5 @@
 import { atLeast, bool, defineCommand, string } from '../command.ts';
+import { platformQuery } from '../container/platform.ts';
 import { objectFormatFlag } from './format-flag.ts';
 import { inspectAll } from './inspect.ts';
 
@@ -24,8 +25,7 @@ export const imageInspect = defineCommand({
     ),
   },
   run: (ctx) => {
-    const [os, architecture, variant] = ctx.flags.platform.split('/');
-    const platform = ctx.flags.platform === '' ? undefined : JSON.stringify({ os, architecture, variant });
+    const platform = ctx.flags.platform === '' ? undefined : platformQuery(ctx.flags.platform);
     return inspectAll(ctx, ['image'], ctx.flags.format, { platform });
   },
 });

@@ -4,6 +4,14 @@ import { bool, defineCommand, exactly, string } from '../command.ts';
 import { containerPath } from './each.ts';
 import { timestampQuery } from './timestamp.ts';
 
+function time(flag: string, text: string): string | undefined {
+  try {
+    return timestampQuery(text);
+  } catch (error) {
+    throw new Error(`invalid value for ${JSON.stringify(flag)}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 export const command = defineCommand({
   use: '[OPTIONS] CONTAINER',
   summary: 'Fetch the logs of a container',
@@ -29,8 +37,8 @@ export const command = defineCommand({
       follow: follow || undefined,
       timestamps: timestamps || undefined,
       tail,
-      since: timestampQuery(since),
-      until: timestampQuery(until),
+      since: time('since', since),
+      until: time('until', until),
     };
     // Both at once; whether the stream is multiplexed follows from the container's settings.
     const [container, response] = await Promise.all([

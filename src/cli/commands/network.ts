@@ -19,6 +19,11 @@ const LISTING: Listing = {
   },
   table: 'table {{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}',
   quiet: 'ID',
+  type: '*network.networkContext',
+  raw: {
+    lines: 'network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n',
+    quiet: 'network_id: {{.ID}}',
+  },
 };
 
 export const ls = defineCommand({

@@ -2,7 +2,7 @@
 
 import { closeSync, createReadStream, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { type Output, writeFully } from '../io.ts';
+import { type Output, openError, writeFully } from '../io.ts';
 
 /** Checks that `path` can be written: its directory is there and it is no directory or device itself. */
 export function checkOutputPath(path: string): void {
@@ -13,14 +13,23 @@ export function checkOutputPath(path: string): void {
   if (!existsSync(path)) return;
   const stat = statSync(path);
   if (stat.isDirectory()) return;
-  if (stat.isBlockDevice() || stat.isFIFO() || stat.isSocket()) {
-    throw new Error(`invalid output path: ${JSON.stringify(path)} must be a directory or a regular file`);
+  const kind =
+    stat.isBlockDevice() || stat.isCharacterDevice()
+      ? 'a device'
+      : stat.isFIFO()
+        ? 'a named pipe'
+        : stat.isSocket()
+          ? 'a socket'
+          : undefined;
+  if (kind !== undefined) {
+    throw new Error(`invalid output path: ${JSON.stringify(path)} must be a directory or a regular file: got ${kind}`);
   }
 }
 
 /** What save and export say of a path that they cannot write; devices and pipes they can. */
 export function checkOutputFile(path: string, failure: string): void {
-  const directory = dirname(path);
+  // With a slash at its end the path says itself that it is a directory.
+  const directory = path.endsWith('/') ? path.replace(/(.)\/+$/, '$1') : dirname(path);
   if (!existsSync(directory))
     throw new Error(`${failure}: invalid output path: stat ${directory}: no such file or directory`);
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
@@ -57,8 +66,6 @@ function openInput(path: string): void {
   try {
     closeSync(openSync(path, 'r'));
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const why = code === 'ENOENT' ? 'no such file or directory' : code === 'EACCES' ? 'permission denied' : `${code}`;
-    throw new Error(`open ${path}: ${why}`, { cause: error });
+    throw new Error(openError(error, path), { cause: error });
   }
 }

@@ -66,8 +66,7 @@ export const containerPrune = defineCommand({
   args: noArgs,
   flags: { filter, force },
   async run(ctx) {
-    if (!ctx.flags.force && !confirm(ctx, 'WARNING! This will remove all stopped containers.'))
-      throw new StatusError(1, 'container prune has been cancelled');
+    if (!ctx.flags.force && !confirm(ctx, 'WARNING! This will remove all stopped containers.')) return;
     report(ctx, [await pruneContainers(ctx, ctx.flags.filter)]);
   },
 });
@@ -81,7 +80,7 @@ export const imagePrune = defineCommand({
     const warning = ctx.flags.all
       ? 'WARNING! This will remove all images without at least one container associated to them.'
       : 'WARNING! This will remove all dangling images.';
-    if (!ctx.flags.force && !confirm(ctx, warning)) throw new StatusError(1, 'image prune has been cancelled');
+    if (!ctx.flags.force && !confirm(ctx, warning)) return;
     report(ctx, [await pruneImages(ctx, ctx.flags.all, ctx.flags.filter)]);
   },
 });
@@ -99,7 +98,7 @@ export const volumePrune = defineCommand({
     const warning = ctx.flags.all
       ? 'WARNING! This will remove all local volumes not used by at least one container.'
       : 'WARNING! This will remove anonymous local volumes not used by at least one container.';
-    if (!ctx.flags.force && !confirm(ctx, warning)) throw new StatusError(1, 'volume prune has been cancelled');
+    if (!ctx.flags.force && !confirm(ctx, warning)) return;
     report(ctx, [await pruneVolumes(ctx, ctx.flags.all, ctx.flags.filter)]);
   },
 });
@@ -125,10 +124,13 @@ export const systemPrune = defineCommand({
     ];
     const items =
       flags.filter.length > 0
-        ? `\n\n  Items to be pruned will be filtered with:\n${flags.filter.map((term) => `  - ${term}\n`).join('')}`
+        ? `\n  Items to be pruned will be filtered with:\n${[...flags.filter]
+            .sort()
+            .map((term) => `  - ${term}\n`)
+            .join('')}`
         : '';
     const text = `WARNING! This will remove:\n${warnings.map((line) => `  - ${line}\n`).join('')}${items}`;
-    if (!flags.force && !confirm(ctx, text)) throw new StatusError(1, 'system prune has been cancelled');
+    if (!flags.force && !confirm(ctx, text)) return;
     const pruned = [await pruneContainers(ctx, flags.filter)];
     if (flags.volumes) pruned.push(await pruneVolumes(ctx, false, flags.filter));
     pruned.push(await pruneImages(ctx, flags.all, flags.filter));

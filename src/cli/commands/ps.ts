@@ -1,6 +1,6 @@
 import type { ContainerSummary } from '../../api/schemas/container.ts';
 import { bool, defineCommand, int, noArgs } from '../command.ts';
-import { formatRows } from '../format/rows.ts';
+import { checkRowFormat, formatRows } from '../format/rows.ts';
 import { containerListing, containerRow } from '../listings/containers.ts';
 import { filterFlag, filterQuery } from './filter-flag.ts';
 import { listFormatFlag } from './format-flag.ts';
@@ -22,9 +22,23 @@ export const command = defineCommand({
   async run(ctx) {
     const { flags } = ctx;
     const limit = flags.latest && flags.last === -1 ? 1 : flags.last;
-    const format = flags.format === '' && !flags.quiet ? (ctx.config().psFormat ?? '') : flags.format;
+    let format = flags.format === '' && !flags.quiet ? (ctx.config().psFormat ?? '') : flags.format;
+    if (flags.format !== '' && flags.quiet) {
+      ctx.stderr.write('WARNING: Ignoring custom format, because both --format and --quiet are set.\n');
+      if (format !== 'raw') format = '';
+    }
     // A template that prints the size needs it computed.
-    const size = flags.size || /\.Size\b/.test(format);
+    let size = flags.size;
+    if (flags.format !== '') {
+      const row = containerRow({} as ContainerSummary, true);
+      const used = Object.defineProperty(row, 'Size', {
+        get: () => {
+          size ||= !flags.quiet && !ctx.changed.has('size');
+          return '';
+        },
+      });
+      checkRowFormat(containerListing(false), used, flags.format);
+    }
     const client = await ctx.client();
     const containers = await client.json<ContainerSummary[]>('GET', '/containers/json', {
       query: {

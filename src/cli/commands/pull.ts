@@ -1,4 +1,5 @@
 import { bool, defineCommand, exactly, string } from '../command.ts';
+import { splitReference } from '../container/reference.ts';
 import { pullImage } from '../progress/pull.ts';
 
 export const command = defineCommand({
@@ -16,6 +17,7 @@ export const command = defineCommand({
     const name = ctx.args[0]!;
     const { quiet, platform } = ctx.flags;
     if (!ctx.flags['disable-content-trust']) throw new Error('--disable-content-trust=false is not supported yet');
+    if (!name.includes('@')) splitReference(name);
     const tagged = name.includes('@') || /:[^/]*$/.test(name);
     if (ctx.flags['all-tags'] && tagged) throw new Error("tag can't be used with --all-tags/-a");
     if (!tagged && !ctx.flags['all-tags'] && !quiet) ctx.stdout.write('Using default tag: latest\n');

@@ -8,8 +8,8 @@ import { containerPath } from './each.ts';
 
 const flags = {
   attach: bool('a', 'Attach STDOUT/STDERR and forward signals'),
-  checkpoint: string('', 'Restore from this checkpoint'),
-  'checkpoint-dir': string('', 'Directory of the checkpoint'),
+  checkpoint: string('', 'Restore from this checkpoint', '', { hidden: true }),
+  'checkpoint-dir': string('', 'Directory of the checkpoint', '', { hidden: true }),
   'detach-keys': string('', 'Key sequence that detaches from the container'),
   interactive: bool('i', "Attach the container's STDIN"),
 };

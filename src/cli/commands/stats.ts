@@ -22,9 +22,7 @@ type NamedStats = ContainerStatsResponse & { id?: string; name?: string };
 function take(watched: Watched, stats: NamedStats): void {
   watched.id = stats.id || watched.id;
   watched.name = (stats.name ?? '').replace(/^\//, '') || watched.name;
-  // A container that does not run answers with no figures.
-  watched.stats =
-    (stats.cpu_stats?.cpu_usage?.total_usage ?? 0) === 0 && (stats.pids_stats?.current ?? 0) === 0 ? null : stats;
+  watched.stats = stats;
 }
 
 async function once(client: Client, watched: Watched): Promise<void> {

@@ -2,12 +2,15 @@ import type { ContainerSummary } from '../../api/schemas/container.ts';
 import type { BuildCache, ImageSummary } from '../../api/schemas/image.ts';
 import type { Volume } from '../../api/schemas/volume.ts';
 import { humanDuration, humanSize } from '../../api/units.ts';
-import { bool, defineCommand, noArgs } from '../command.ts';
-import { formatRows, type Listing, type Row } from '../format/rows.ts';
+import { bool, defineCommand, noArgs, StatusError } from '../command.ts';
+import { formatRows, type Listing, type Row, structRow } from '../format/rows.ts';
+import { Template } from '../format/template/template.ts';
+import { TYPE } from '../format/template/values.ts';
 import { containerRow } from '../listings/containers.ts';
 import { imageRows } from '../listings/images.ts';
 import { shortId } from '../listings/text.ts';
 import { listFormatFlag } from './format-flag.ts';
+import { volumeRow } from './volume.ts';
 
 interface DiskUsage {
   LayersSize?: number;
@@ -21,6 +24,12 @@ const SUMMARY: Listing = {
   headers: { Type: 'TYPE', TotalCount: 'TOTAL', Active: 'ACTIVE', Size: 'SIZE', Reclaimable: 'RECLAIMABLE' },
   table: 'table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}',
   quiet: 'Type',
+  type: '*formatter.diskUsageImagesContext',
+  raw: {
+    lines:
+      'type: {{.Type}}\ntotal: {{.TotalCount}}\nactive: {{.Active}}\nsize: {{.Size}}\nreclaimable: {{.Reclaimable}}\n',
+    quiet: '{{.Type}}',
+  },
 };
 
 function summaryRow(
@@ -83,31 +92,51 @@ function summaryRows(usage: DiskUsage): Row[] {
   ];
 }
 
+/** The rows of --verbose; in full for a format of the user's. */
+function verboseRows(usage: DiskUsage, truncate: boolean) {
+  const ago = (date: string | null | undefined): string =>
+    date ? `${humanDuration(Date.now() - Date.parse(date))} ago` : '';
+  return {
+    // One line an image, under the first of its names.
+    Images: (usage.Images ?? []).map((image): Row => {
+      const row = imageRows(image, { truncate, digests: false })[0]!;
+      return truncate ? row : { ...row, Digest: '' };
+    }),
+    Containers: (usage.Containers ?? []).map(
+      (container): Row => ({ ...containerRow(container, truncate), Size: humanSize(container.SizeRw ?? 0, 3) }),
+    ),
+    Volumes: (usage.Volumes ?? []).map(volumeRow),
+    BuildCache: (usage.BuildCache ?? []).map(
+      (record): Row => ({
+        ID: truncate ? shortId(record.ID ?? '') : record.ID,
+        CacheType: record.Type,
+        Size: humanSize(record.Size ?? 0),
+        CreatedSince: ago(record.CreatedAt),
+        LastUsedSince: ago(record.LastUsedAt),
+        Usage: String(record.UsageCount ?? 0),
+        Shared: String(record.Shared ?? false),
+      }),
+    ),
+  };
+}
+
+function verboseFormatted(usage: DiskUsage, format: string): string {
+  const lists = Object.entries(verboseRows(usage, false)).map(([name, rows]): [string, unknown] => [
+    name,
+    rows.map((row) => structRow(`*formatter.diskUsage${name}Context`, row)),
+  ]);
+  const row = { ...Object.fromEntries(lists), [TYPE]: '*formatter.diskUsageContext' };
+  try {
+    return `${new Template(format === 'json' ? '{{json .}}' : format).execute(row)}\n`;
+  } catch (error) {
+    throw new StatusError(1, (error as Error).message);
+  }
+}
+
 function verboseText(usage: DiskUsage): string {
   const part = (title: string, listing: Listing, rows: Row[]): string =>
     `${title}\n\n${formatRows(listing, rows, { format: '', quiet: false })}\n`;
-  // One line an image, under the first of its names.
-  const images = (usage.Images ?? []).map((image) => imageRows(image, { truncate: true, digests: false })[0]!);
-  const containers = (usage.Containers ?? []).map((container) => ({
-    ...containerRow(container, true),
-    Size: humanSize(container.SizeRw ?? 0, 3),
-  }));
-  const volumes = (usage.Volumes ?? []).map((volume) => ({
-    Name: volume.Name,
-    Links: String(volume.UsageData?.RefCount ?? 0),
-    Size: (volume.UsageData?.Size ?? -1) < 0 ? 'N/A' : humanSize(volume.UsageData?.Size ?? 0),
-  }));
-  const ago = (date: string | null | undefined): string =>
-    date ? `${humanDuration(Date.now() - Date.parse(date))} ago` : '';
-  const cache = (usage.BuildCache ?? []).map((record) => ({
-    ID: shortId(record.ID ?? ''),
-    CacheType: record.Type,
-    Size: humanSize(record.Size ?? 0),
-    CreatedSince: ago(record.CreatedAt),
-    LastUsedSince: ago(record.LastUsedAt),
-    Usage: String(record.UsageCount ?? 0),
-    Shared: String(record.Shared ?? false),
-  }));
+  const { Images: images, Containers: containers, Volumes: volumes, BuildCache: cache } = verboseRows(usage, true);
   return (
     part(
       'Images space usage:',
@@ -125,6 +154,7 @@ function verboseText(usage: DiskUsage): string {
         table:
           'table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}',
         quiet: 'ID',
+        type: '',
       },
       images,
     ) +
@@ -144,6 +174,7 @@ function verboseText(usage: DiskUsage): string {
         table:
           'table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}',
         quiet: 'ID',
+        type: '',
       },
       containers,
     ) +
@@ -153,6 +184,7 @@ function verboseText(usage: DiskUsage): string {
         headers: { Name: 'VOLUME NAME', Links: 'LINKS', Size: 'SIZE' },
         table: 'table {{.Name}}\t{{.Links}}\t{{.Size}}',
         quiet: 'Name',
+        type: '',
       },
       volumes,
     ) +
@@ -171,6 +203,7 @@ function verboseText(usage: DiskUsage): string {
         table:
           'table {{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.Usage}}\t{{.Shared}}',
         quiet: 'ID',
+        type: '',
       },
       cache,
     ).slice(0, -1)
@@ -187,9 +220,6 @@ export const command = defineCommand({
     if (!ctx.flags.verbose)
       ctx.stdout.write(formatRows(SUMMARY, summaryRows(usage), { format: ctx.flags.format, quiet: false }));
     else if (ctx.flags.format === '') ctx.stdout.write(verboseText(usage));
-    else
-      ctx.stdout.write(
-        formatRows({ ...SUMMARY, table: '' }, [usage as Row], { format: ctx.flags.format, quiet: false }),
-      );
+    else ctx.stdout.write(verboseFormatted(usage, ctx.flags.format));
   },
 });

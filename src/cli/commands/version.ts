@@ -36,9 +36,12 @@ function clientVersion(context: string, apiVersion: string) {
     Version: VERSION,
     ApiVersion: apiVersion,
     DefaultAPIVersion: API_VERSION,
+    GitCommit: '',
+    GoVersion: '',
     NodeVersion: process.version,
     Os: 'linux',
     Arch: arch,
+    BuildTime: '',
     Context: context,
   });
 }
@@ -53,12 +56,34 @@ function serverText(server: SystemVersion): string {
       text += row('  ', 'Node version', details.NodeVersion, 18);
       text += row('  ', 'Go version', details.GoVersion, 18);
       text += row('  ', 'Git commit', details.GitCommit, 18);
+      text += row('  ', 'Built', details.BuildTime, 18);
       text += row('  ', 'OS/Arch', `${details.Os}/${details.Arch}`, 18);
       text += row('  ', 'Kernel', details.KernelVersion, 18);
       text += row('  ', 'Experimental', details.Experimental, 18);
     } else text += row('  ', 'GitCommit', details.GitCommit, 18);
   }
   return text;
+}
+
+/** Docker's clients show when the engine was built as Go's ANSI C format has it. */
+function withBuildDate(version: SystemVersion): SystemVersion {
+  const shown = (text: string | undefined): string | undefined => {
+    const date = new Date(text ?? '');
+    if (Number.isNaN(date.getTime())) return text;
+    const [day, month, number, year] = date.toDateString().split(' ') as [string, string, string, string];
+    return `${day} ${month} ${String(Number(number)).padStart(2)} ${date.toTimeString().slice(0, 8)} ${year}`;
+  };
+  const components = version.Components?.map((component) => {
+    const details = component.Details as Record<string, string> | undefined;
+    return details?.BuildTime
+      ? { ...component, Details: { ...details, BuildTime: shown(details.BuildTime)! } }
+      : component;
+  });
+  return {
+    ...version,
+    ...(components ? { Components: components } : {}),
+    BuildTime: shown(version.BuildTime),
+  } as SystemVersion;
 }
 
 export const command = defineCommand({
@@ -72,7 +97,7 @@ export const command = defineCommand({
     let failure: unknown;
     try {
       const engine = await ctx.client();
-      server = withGoName(await engine.json<SystemVersion & { ApiVersion?: string }>('GET', '/version'));
+      server = withGoName(withBuildDate(await engine.json<SystemVersion & { ApiVersion?: string }>('GET', '/version')));
       apiVersion = await engine.apiVersion();
     } catch (error) {
       failure = error;
@@ -81,7 +106,8 @@ export const command = defineCommand({
       currentContextName(ctx.global, ctx.env, () => ctx.config()),
       apiVersion,
     );
-    if (ctx.flags.format !== '') ctx.stdout.write(formatObject({ Client: client, Server: server }, ctx.flags.format));
+    if (ctx.flags.format !== '')
+      ctx.stdout.write(formatObject({ Client: client, Server: server }, ctx.flags.format, 'version'));
     else ctx.stdout.write(clientText(client) + (server === null ? '' : serverText(server)));
     if (failure !== undefined) throw failure instanceof Error ? failure : new StatusError(1, String(failure));
   },

@@ -1,4 +1,5 @@
 import type { Volume, VolumeListResponse } from '../../api/schemas/volume.ts';
+import { humanSize } from '../../api/units.ts';
 import { atLeast, atMost, bool, defineCommand, list, noArgs, StatusError, string } from '../command.ts';
 import { formatRows, type Listing } from '../format/rows.ts';
 import { labelList } from '../listings/text.ts';
@@ -30,10 +31,14 @@ const LISTING: Listing = {
   },
   table: 'table {{.Driver}}\t{{.Name}}',
   quiet: 'Name',
+  type: '*formatter.volumeContext',
+  raw: { lines: 'name: {{.Name}}\ndriver: {{.Driver}}\n', quiet: 'name: {{.Name}}' },
 };
 
-function row(volume: Volume) {
+/** What is used is known to `system df` alone. */
+export function volumeRow(volume: Volume) {
   const unknown = 'N/A';
+  const usage = volume.UsageData;
   return {
     Name: volume.Name,
     Driver: volume.Driver,
@@ -41,8 +46,8 @@ function row(volume: Volume) {
     Mountpoint: volume.Mountpoint,
     Labels: labelList(volume.Labels),
     Label: (key: unknown) => volume.Labels?.[String(key)] ?? '',
-    Links: unknown,
-    Size: unknown,
+    Links: usage ? String(usage.RefCount) : unknown,
+    Size: (usage?.Size ?? -1) >= 0 ? humanSize(usage!.Size!) : unknown,
     Availability: unknown,
     Group: unknown,
     Status: unknown,
@@ -94,7 +99,7 @@ export const ls = defineCommand({
     });
     const volumes = [...(answer.Volumes ?? [])].sort((a, b) => ((a.Name ?? '') < (b.Name ?? '') ? -1 : 1));
     const format = flags.format === '' && !flags.quiet ? (ctx.config().volumesFormat ?? '') : flags.format;
-    ctx.stdout.write(formatRows(LISTING, volumes.map(row), { format, quiet: flags.quiet }));
+    ctx.stdout.write(formatRows(LISTING, volumes.map(volumeRow), { format, quiet: flags.quiet }));
   },
 });
 

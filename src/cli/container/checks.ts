@@ -18,7 +18,7 @@ export function checkIp(text: string): string {
 export function checkDnsSearch(text: string): string {
   const domain = text.trim();
   if (domain === '.') return domain;
-  if (!/^[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9_.])?$/.test(domain)) throw new Error(`invalid domain: ${text}`);
+  if (!/^[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9_.])?$/.test(domain)) throw new Error(`${text} is not a valid domain`);
   return domain;
 }
 
@@ -28,7 +28,7 @@ export function checkEnv(text: string): string {
 }
 
 export function checkLabel(text: string): string {
-  if (text.startsWith('=')) throw new Error(`invalid label '${text}': empty name`);
+  if (text === '' || text.startsWith('=')) throw new Error(`invalid label '${text}': empty name`);
   return text;
 }
 

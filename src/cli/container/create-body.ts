@@ -273,8 +273,6 @@ function hostConfig({ flags, changed }: CreateInput): Partial<HostConfig> {
   set('MemoryReservation', flags['memory-reservation']);
   set('MemorySwap', flags['memory-swap']);
   set('NanoCpus', flags.cpus);
-  set('CpuCount', flags['cpu-count']);
-  set('CpuPercent', flags['cpu-percent']);
   set('CpuShares', flags['cpu-shares']);
   set('CpuPeriod', flags['cpu-period']);
   set('CpuQuota', flags['cpu-quota']);
@@ -290,8 +288,6 @@ function hostConfig({ flags, changed }: CreateInput): Partial<HostConfig> {
   set('BlkioDeviceReadIOps', flags['device-read-iops']);
   set('BlkioDeviceWriteIOps', flags['device-write-iops']);
   set('DeviceCgroupRules', flags['device-cgroup-rule']);
-  set('IOMaximumIOps', flags['io-maxiops']);
-  set('IOMaximumBandwidth', flags['io-maxbandwidth']);
   return host as Partial<HostConfig>;
 }
 

@@ -4,10 +4,12 @@ import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type Client, compareVersions } from '../../api/client/client.ts';
 import { ApiError } from '../../api/client/errors.ts';
 import type { ContainerCreateResponse } from '../../api/schemas/container.ts';
-import type { Context } from '../command.ts';
+import { type Context, StatusError } from '../command.ts';
 import type { FlagValues } from '../flags/spec.ts';
+import { openError } from '../io.ts';
 import { type CreateBody, createBody } from './create-body.ts';
-import type { CREATE_FLAGS } from './flags.ts';
+import { type CREATE_FLAGS, WINDOWS_FLAGS } from './flags.ts';
+import { checkPlatform } from './platform.ts';
 
 type Flags = FlagValues<typeof CREATE_FLAGS>;
 
@@ -15,6 +17,21 @@ type Flags = FlagValues<typeof CREATE_FLAGS>;
 export function prepare(ctx: Context, flags: Flags, address: string): CreateBody {
   if (!['always', 'missing', 'never'].includes(flags.pull)) {
     throw new Error(`invalid pull option: '${flags.pull}': must be one of "always", "missing" or "never"`);
+  }
+  for (const name of WINDOWS_FLAGS) {
+    if (ctx.changed.has(name)) {
+      throw new StatusError(
+        1,
+        `"--${name}" is only supported on a Docker daemon running on windows, but the Gantry daemon is running on linux`,
+      );
+    }
+  }
+  if (flags.platform !== '') {
+    try {
+      checkPlatform(flags.platform);
+    } catch (error) {
+      throw new Error(`error parsing specified platform: ${(error as Error).message}`, { cause: error });
+    }
   }
   if (flags['use-api-socket']) throw new Error('--use-api-socket is not supported yet');
   if (!flags['disable-content-trust']) throw new Error('--disable-content-trust=false is not supported yet');
@@ -38,7 +55,11 @@ export async function create(ctx: Context, flags: Flags, client: Client, body: C
         `container ID file found, make sure the other container isn't running or delete ${flags.cidfile}`,
       );
     }
-    writeFileSync(flags.cidfile, '');
+    try {
+      writeFileSync(flags.cidfile, '');
+    } catch (error) {
+      throw new Error(`failed to create the container ID file: ${openError(error, flags.cidfile)}`, { cause: error });
+    }
   }
   let written = false;
   try {
@@ -53,7 +74,8 @@ export async function create(ctx: Context, flags: Flags, client: Client, body: C
     try {
       answer = await send();
     } catch (error) {
-      const missing = error instanceof ApiError && error.status === 404 && error.detail.includes('No such image');
+      const missing =
+        error instanceof ApiError && error.status === 404 && /No such image|specified platform/.test(error.detail);
       if (!missing || flags.pull !== 'missing') throw error;
       if (!flags.quiet) ctx.stderr.write(`Unable to find image '${familiar(body.Image!)}' locally\n`);
       await pull(ctx, client, flags, body.Image!);

@@ -16,7 +16,7 @@ function many<T>(type: string, usage: string, parse: (text: string) => T, extra 
 const throttle = (usage: string, inBytes: boolean) =>
   many('list', usage, (text) => check.parseThrottle(text, inBytes), { showDefault: '[]' });
 
-const windows = { hidden: false };
+const windows = { hidden: true };
 
 export const CONTAINER_FLAGS = {
   'add-host': list('', 'Add a custom host-to-IP mapping (host:ip)', check.checkExtraHost),
@@ -75,8 +75,8 @@ export const CONTAINER_FLAGS = {
   hostname: string('h', 'Container host name'),
   init: bool('', 'Run an init inside the container that forwards signals and reaps processes'),
   interactive: bool('i', 'Keep STDIN open even if not attached'),
-  'io-maxbandwidth': bytes('', 'Maximum IO bandwidth of the system drive (Windows only)'),
-  'io-maxiops': uint('', 'Maximum IOps of the system drive (Windows only)'),
+  'io-maxbandwidth': bytes('', 'Maximum IO bandwidth of the system drive (Windows only)', windows),
+  'io-maxiops': uint('', 'Maximum IOps of the system drive (Windows only)', 64, windows),
   ip: string('', 'IPv4 address (e.g., 172.30.100.104)'),
   ip6: string('', 'IPv6 address (e.g., 2001:db8::33)'),
   ipc: string('', 'IPC mode to use'),
@@ -149,3 +149,6 @@ export const RUN_FLAGS = {
   pull: string('', 'Pull the image before running ("always", "missing", "never")', 'missing'),
   'sig-proxy': bool('', 'Pass signals on to the process', true),
 };
+
+/** Flags that docker has for engines on Windows. */
+export const WINDOWS_FLAGS = ['cpu-count', 'cpu-percent', 'io-maxbandwidth', 'io-maxiops'] as const;

@@ -13,6 +13,7 @@ function cut(text: string): [string, string | undefined] {
 
 /** One --mount value. Throws docker's messages. */
 export function parseMount(text: string): Mount {
+  if (text === '') throw new Error('EOF');
   const mount: Mount = { Type: 'volume' };
   const volume = () => {
     mount.VolumeOptions ??= {};
@@ -41,6 +42,7 @@ export function parseMount(text: string): Mount {
         throw new Error(`invalid value for ${key}: ${value}`);
       }
     };
+
     if (value === undefined && !['readonly', 'ro', 'volume-nocopy', 'bind-nonrecursive'].includes(key)) {
       throw new Error(`invalid field '${field}' must be a key=value pair`);
     }

@@ -19,8 +19,9 @@ export function splitReference(text: string): { repo: string; tag: string } {
   const match = REFERENCE.exec(text);
   if (!match) {
     if (REFERENCE.test(text.toLowerCase())) {
-      const path = text.split('/').length === 1 ? `library/${text}` : text;
-      throw new Error(`invalid reference format: repository name (${path.replace(/[:@].*$/, '')}) must be lowercase`);
+      // What is in front is a registry's host when it cannot be a repository.
+      const path = fullName(text.replace(/[:@][^/]*$/, '')).replace(/^[^/]+\//, '');
+      throw new Error(`invalid reference format: repository name (${path}) must be lowercase`);
     }
     throw new Error('invalid reference format');
   }

@@ -70,8 +70,8 @@ test('-- ends the flags, - is a word', () => {
 });
 
 test('help stops the reading', () => {
-  assert.equal(parse('--help --nope').help, true);
-  assert.equal(parse('-h').help, true);
+  assert.equal(parse('--help --nope').help, '--help');
+  assert.equal(parse('-h').help, '-h');
 });
 
 test('mistakes are told in the words of pflag', () => {

@@ -22,8 +22,8 @@ export interface ParsedFlags<F extends FlagSpecs> {
   /** The long names that stood on the command line. */
   changed: ReadonlySet<string>;
   args: string[];
-  /** `--help` or `-h` (where -h is not another flag) was given; nothing after it was read. */
-  help: boolean;
+  /** `--help` or `-h` (where -h is not another flag), as it was given; nothing after it was read. */
+  help: '--help' | '-h' | undefined;
   /** How many of `args` stood before `--`; -1 without one. */
   dash: number;
 }
@@ -41,7 +41,7 @@ export function parseFlags<F extends FlagSpecs>(
   for (const name in specs) values[name] = specs[name]!.default;
   const changed = new Set<string>();
   const args: string[] = [];
-  const result = (help: boolean, dash: number): ParsedFlags<F> => ({
+  const result = (help: '--help' | '-h' | undefined, dash: number): ParsedFlags<F> => ({
     values: values as FlagValues<F>,
     changed,
     args,
@@ -65,12 +65,12 @@ export function parseFlags<F extends FlagSpecs>(
     if (word === '--') {
       const dash = args.length;
       args.push(...argv.slice(index));
-      return result(false, dash);
+      return result(undefined, dash);
     }
     if (word === '-' || !word.startsWith('-')) {
       if (!interspersed) {
         args.push(word, ...argv.slice(index));
-        return result(false, -1);
+        return result(undefined, -1);
       }
       args.push(word);
       continue;
@@ -81,7 +81,7 @@ export function parseFlags<F extends FlagSpecs>(
       if (name === '' || name.startsWith('-')) throw new FlagError(`bad flag syntax: ${word}`);
       const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
       if (!spec) {
-        if (name === 'help') return result(true, -1);
+        if (name === 'help') return result('--help', -1);
         throw new FlagError(`unknown flag: --${name}`, name);
       }
       if (equals >= 0) set(name, spec, word.slice(equals + 1));
@@ -98,7 +98,7 @@ export function parseFlags<F extends FlagSpecs>(
       const name = nameOfShort(specs, letter);
       const spec = name === undefined ? undefined : specs[name];
       if (name === undefined || !spec) {
-        if (letter === 'h') return result(true, -1);
+        if (letter === 'h') return result('-h', -1);
         throw new FlagError(`unknown shorthand flag: ${quoteRune(letter)} in -${group}`);
       }
       if (letters.length > 1 && letters[0] === '=') {
@@ -116,7 +116,7 @@ export function parseFlags<F extends FlagSpecs>(
       }
     }
   }
-  return result(false, -1);
+  return result(undefined, -1);
 }
 
 function quoteRune(letter: string): string {

@@ -24,7 +24,7 @@ const MAPS: ReadonlySet<string> = new Set([
 export function formatInspected(objects: readonly unknown[], format: string): string {
   if (format === '') return `${JSON.stringify(objects, null, 4)}\n`;
   if (format === 'json') return `${JSON.stringify(objects)}\n`;
-  const template = parse(format.replaceAll('\\n', '\n').replaceAll('\\t', '\t'));
+  const template = parse(format, '');
   try {
     return objects.map((object) => `${template.execute(object)}\n`).join('');
   } catch (error) {
@@ -33,16 +33,16 @@ export function formatInspected(objects: readonly unknown[], format: string): st
 }
 
 /** A template that does not parse ends the command with docker's status for it. */
-function parse(format: string): Template {
+function parse(format: string, name: string): Template {
   try {
-    return new Template(format, { strict: true, maps: MAPS });
+    return new Template(format, { strict: true, maps: MAPS, name });
   } catch (error) {
     throw new StatusError(64, `template parsing error: ${(error as Error).message}`);
   }
 }
 
-/** One object (version, info) by a template or as JSON. */
-export function formatObject(object: unknown, format: string): string {
+/** One object (version, info) by a template or as JSON. `name` is what messages call the template. */
+export function formatObject(object: unknown, format: string, name = ''): string {
   if (format === 'json' || format === '{{json .}}') return `${JSON.stringify(object)}\n`;
-  return `${parse(format).execute(object)}\n`;
+  return `${parse(format, name).execute(object)}\n`;
 }

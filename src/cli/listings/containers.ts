@@ -4,6 +4,17 @@ import type { Listing, Row } from '../format/rows.ts';
 import { displayPorts } from './ports.ts';
 import { ellipsis, goTime, labelList, quote, shortId } from './text.ts';
 
+const RAW = `container_id: {{.ID}}
+image: {{.Image}}
+command: {{.Command}}
+created_at: {{.CreatedAt}}
+state: {{- pad .State 1 0}}
+status: {{- pad .Status 1 0}}
+names: {{.Names}}
+labels: {{- pad .Labels 1 0}}
+ports: {{- pad .Ports 1 0}}
+`;
+
 /** `docker ps`. */
 export function containerListing(size: boolean): Listing {
   return {
@@ -26,6 +37,8 @@ export function containerListing(size: boolean): Listing {
     },
     table: `table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}${size ? '\t{{.Size}}' : ''}`,
     quiet: 'ID',
+    type: '*formatter.ContainerContext',
+    raw: { lines: `${RAW}${size ? 'size: {{.Size}}\n' : ''}`, quiet: 'container_id: {{.ID}}' },
   };
 }
 

@@ -21,6 +21,11 @@ export function imageListing(digests: boolean): Listing {
     },
     table: `table {{.Repository}}\t{{.Tag}}\t${digests ? '{{.Digest}}\t' : ''}{{.ID}}\t{{if .CreatedSince}}{{.CreatedSince}}{{else}}N/A{{end}}\t{{.Size}}`,
     quiet: 'ID',
+    type: '*formatter.imageContext',
+    raw: {
+      lines: `repository: {{.Repository}}\ntag: {{.Tag}}\n${digests ? 'digest: {{.Digest}}\n' : ''}image_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n`,
+      quiet: 'image_id: {{.ID}}',
+    },
   };
 }
 
@@ -83,11 +88,12 @@ export interface HistoryItem {
   Comment: string;
 }
 
-/** `docker history`. */
-export const HISTORY_LISTING: Listing = {
+/** `docker history`; the column of dates has its title by what it shows. */
+export const historyListing = (human: boolean): Listing => ({
+  type: '*image.historyContext',
   headers: {
     ID: 'IMAGE',
-    CreatedSince: 'CREATED',
+    CreatedSince: human ? 'CREATED' : 'CREATED AT',
     CreatedAt: 'CREATED AT',
     CreatedBy: 'CREATED BY',
     Size: 'SIZE',
@@ -95,7 +101,7 @@ export const HISTORY_LISTING: Listing = {
   },
   table: 'table {{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}',
   quiet: 'ID',
-};
+});
 
 /** RFC 3339 in local time, as Go prints history's dates. */
 function rfc3339(seconds: number): string {

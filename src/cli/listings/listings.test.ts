@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { formatRows } from '../format/rows.ts';
 import { containerListing, containerRow } from './containers.ts';
-import { HISTORY_LISTING, historyRow, imageListing, imageRows } from './images.ts';
+import { historyListing, historyRow, imageListing, imageRows } from './images.ts';
 import { displayPorts } from './ports.ts';
 import { cpuPercent, memoryUsed, STATS_LISTING, statsRow } from './stats.ts';
 
@@ -75,7 +75,7 @@ describe('listings', () => {
     );
     assert.equal(row.CreatedBy, `RUN ${'x'.repeat(40)}…`);
     assert.match(
-      formatRows(HISTORY_LISTING, [row], { format: '', quiet: false }),
+      formatRows(historyListing(true), [row], { format: '', quiet: false }),
       /^IMAGE +CREATED +CREATED BY +SIZE +COMMENT\n<missing> +About a minute ago +RUN x+… +1.5kB +c\n$/,
     );
   });

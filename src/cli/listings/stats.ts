@@ -18,6 +18,7 @@ export const STATS_LISTING: Listing = {
   },
   table: 'table {{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{.BlockIO}}\t{{.PIDs}}',
   quiet: 'ID',
+  type: '*container.statsContext',
 };
 
 /** Share of one processor since the sample before, in percent: 100 is one processor full. */

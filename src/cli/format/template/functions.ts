@@ -6,12 +6,29 @@ import {
   MISSING,
   sprintf,
   TemplateRunError,
+  TYPE,
   toJson,
   truth,
   typeName,
 } from './values.ts';
 
-export type TemplateFunction = (...args: unknown[]) => unknown;
+/** What a parameter takes; `any` is every value. */
+export type Parameter = 'any' | 'string' | 'int' | '[]string';
+
+export interface TemplateFunction {
+  readonly params: readonly Parameter[];
+  /** Type of any number of further arguments. */
+  readonly rest?: Parameter;
+  // biome-ignore lint/suspicious/noExplicitAny: the executor checks the arguments against `params`
+  readonly call: (...args: any[]) => unknown;
+}
+
+/** A function that takes any values: `least` of them, and more where `variadic`. */
+const plain = (least: number, variadic: boolean, call: TemplateFunction['call']): TemplateFunction => ({
+  params: Array.from({ length: least }, () => 'any' as const),
+  ...(variadic ? { rest: 'any' as const } : {}),
+  call,
+});
 
 /** fmt.Sprint: a space between operands when neither is a string. */
 function sprint(args: unknown[]): string {
@@ -23,14 +40,6 @@ function sprint(args: unknown[]): string {
   return text;
 }
 
-function need(name: string, args: unknown[], least: number, most = least): void {
-  if (args.length < least || args.length > most) {
-    const want =
-      most === least ? `${least}` : most === Number.POSITIVE_INFINITY ? `at least ${least}` : `${least} to ${most}`;
-    throw new TemplateRunError(`wrong number of args for ${name}: want ${want} got ${args.length}`);
-  }
-}
-
 function index(container: unknown, ...keys: unknown[]): unknown {
   let value = container;
   for (const key of keys) {
@@ -39,7 +48,7 @@ function index(container: unknown, ...keys: unknown[]): unknown {
       if (typeof key !== 'number') throw new TemplateRunError(`cannot index slice/array with type ${typeName(key)}`);
       if (key < 0 || key >= value.length) throw new TemplateRunError(`index out of range: ${key}`);
       value = typeof value === 'string' ? value.charCodeAt(key) : value[key];
-    } else if (isMap(value)) {
+    } else if (isMap(value) && !(TYPE in value)) {
       if (typeof key !== 'string') throw new TemplateRunError(`value has type ${typeName(key)}; should be string`);
       // The zero value of the map's element type, which JSON does not tell: strings print as nothing.
       value = Object.hasOwn(value, key) ? value[key] : MISSING;
@@ -63,10 +72,9 @@ function slice(item: unknown, ...bounds: unknown[]): unknown {
 function length(value: unknown): number {
   if (typeof value === 'string') return Buffer.byteLength(value);
   if (Array.isArray(value)) return value.length;
-  if (isMap(value)) return Object.keys(value).length;
-  throw new TemplateRunError(
-    value === null || value === MISSING ? 'len of nil pointer' : `len of type ${typeName(value)}`,
-  );
+  if (isMap(value) && !(TYPE in value)) return Object.keys(value).length;
+  const nil = value === null || value === undefined || value === MISSING;
+  throw new TemplateRunError(nil ? 'len of nil pointer' : `len of type ${typeName(value)}`);
 }
 
 function eq(first: unknown, ...others: unknown[]): boolean {
@@ -78,61 +86,71 @@ const HTML: Record<string, string> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', "
 
 /** Go's built-in functions (text/template, "Functions"); `and` and `or` are in the executor, which evaluates them lazily. */
 const BUILTINS: Record<string, TemplateFunction> = {
-  not: (value) => !truth(value),
-  len: (...args) => {
-    need('len', args, 1);
-    return length(args[0]);
-  },
-  index,
-  slice,
-  print: (...args) => sprint(args),
-  println: (...args) => `${args.map(format).join(' ')}\n`,
-  printf: (pattern, ...args) => sprintf(format(pattern), args),
-  eq,
-  ne: (...args) => {
-    need('ne', args, 2);
-    return !equal(args[0], args[1]);
-  },
-  lt: (a, b) => compare(a, b) < 0,
-  le: (a, b) => compare(a, b) <= 0,
-  gt: (a, b) => compare(a, b) > 0,
-  ge: (a, b) => compare(a, b) >= 0,
-  html: (...args) => sprint(args).replace(/[<>&'"]/g, (character) => HTML[character]!),
-  urlquery: (...args) => encodeURIComponent(sprint(args)).replaceAll('%20', '+'),
-  js: (...args) =>
+  not: plain(1, false, (value) => !truth(value)),
+  len: plain(1, false, length),
+  index: plain(1, true, index),
+  slice: plain(1, true, slice),
+  print: plain(0, true, (...args) => sprint(args)),
+  println: plain(0, true, (...args) => `${args.map(format).join(' ')}\n`),
+  printf: { params: ['string'], rest: 'any', call: (pattern: string, ...args) => sprintf(pattern, args) },
+  eq: plain(1, true, eq),
+  ne: plain(2, false, (a, b) => !equal(a, b)),
+  lt: plain(2, false, (a, b) => compare(a, b) < 0),
+  le: plain(2, false, (a, b) => compare(a, b) <= 0),
+  gt: plain(2, false, (a, b) => compare(a, b) > 0),
+  ge: plain(2, false, (a, b) => compare(a, b) >= 0),
+  html: plain(0, true, (...args) => sprint(args).replace(/[<>&'"]/g, (character) => HTML[character]!)),
+  urlquery: plain(0, true, (...args) => encodeURIComponent(sprint(args)).replaceAll('%20', '+')),
+  js: plain(0, true, (...args) =>
     JSON.stringify(sprint(args))
       .slice(1, -1)
       .replaceAll("'", "\\'")
       .replaceAll('<', '\\u003C')
       .replaceAll('>', '\\u003E'),
-  call: (fn, ...args) => {
+  ),
+  call: plain(1, true, (fn, ...args) => {
     if (typeof fn !== 'function') throw new TemplateRunError(`non-function of type ${typeName(fn)}`);
-    return (fn as TemplateFunction)(...args);
-  },
+    return fn(...args);
+  }),
 };
 
 /** What Docker adds for --format (docker/cli, "Formatting"). */
 const DOCKER: Record<string, TemplateFunction> = {
-  json: (...args) => {
-    need('json', args, 1);
-    return toJson(args[0]);
+  json: plain(1, false, toJson),
+  join: {
+    params: ['[]string', 'string'],
+    call: (list: unknown[], separator: string) => list.map(format).join(separator),
   },
-  join: (list, separator) => {
-    if (!Array.isArray(list))
-      throw new TemplateRunError(`wrong type for value; expected []string; got ${typeName(list)}`);
-    return list.map(format).join(format(separator));
+  split: { params: ['string', 'string'], call: (text: string, separator: string) => text.split(separator) },
+  lower: { params: ['string'], call: (text: string) => text.toLowerCase() },
+  upper: { params: ['string'], call: (text: string) => text.toUpperCase() },
+  title: {
+    params: ['string'],
+    call: (text: string) =>
+      text.replace(
+        /(^|[^\p{L}\p{N}_])(\p{L})/gu,
+        (_whole, before: string, letter: string) => before + letter.toUpperCase(),
+      ),
   },
-  split: (text, separator) => format(text).split(format(separator)),
-  lower: (text) => format(text).toLowerCase(),
-  upper: (text) => format(text).toUpperCase(),
-  title: (text) =>
-    format(text).replace(
-      /(^|[^\p{L}\p{N}_'])(\p{L})/gu,
-      (_whole, before: string, letter: string) => before + letter.toUpperCase(),
-    ),
-  pad: (text, before, after) =>
-    format(text) === '' ? '' : ' '.repeat(Number(before)) + format(text) + ' '.repeat(Number(after)),
-  truncate: (text, size) => [...format(text)].slice(0, Number(size)).join(''),
+  pad: {
+    params: ['string', 'int', 'int'],
+    call: (text: string, before: number, after: number) =>
+      text === '' ? '' : ' '.repeat(Math.max(0, before)) + text + ' '.repeat(Math.max(0, after)),
+  },
+  truncate: {
+    params: ['string', 'int'],
+    call: (text: string, size: number) => {
+      if (size < 0) throw new TemplateRunError(`runtime error: slice bounds out of range [:${size}]`);
+      return [...text].slice(0, size).join('');
+    },
+  },
 };
 
 export const FUNCTIONS: ReadonlyMap<string, TemplateFunction> = new Map(Object.entries({ ...BUILTINS, ...DOCKER }));
+
+/** In a table's header the functions leave the columns' titles as they are; join and split do, too. */
+export const HEADER_FUNCTIONS: ReadonlyMap<string, TemplateFunction> = new Map([
+  ...FUNCTIONS,
+  ...['json', 'title', 'lower', 'upper'].map((name): [string, TemplateFunction] => [name, plain(1, false, (v) => v)]),
+  ...['split', 'join', 'truncate'].map((name): [string, TemplateFunction] => [name, plain(2, false, (v) => v)]),
+]);

@@ -17,7 +17,9 @@ export type TokenKind =
   | 'assign'
   | 'declare'
   | 'left-paren'
-  | 'right-paren';
+  | 'right-paren'
+  /** A printable character that means nothing here: the parser says where it stands. */
+  | 'other';
 
 export interface Token {
   kind: TokenKind;
@@ -52,11 +54,12 @@ const ESCAPES: Record<string, string> = {
 
 /** Reads a Go interpreted string or rune literal that starts at `at`; returns its value and the offset behind it. */
 function readQuoted(source: string, at: number, quote: string): { value: string; end: number } {
+  const unterminated = `unterminated ${quote === '"' ? 'quoted string' : 'character constant'}`;
   let value = '';
   let position = at + 1;
   for (;;) {
     const character = source[position];
-    if (character === undefined || character === '\n') throw new TemplateSyntaxError('unterminated quoted string', at);
+    if (character === undefined || character === '\n') throw new TemplateSyntaxError(unterminated, at);
     if (character === quote) return { value, end: position + 1 };
     if (character !== '\\') {
       value += character;
@@ -77,15 +80,13 @@ function readQuoted(source: string, at: number, quote: string): { value: string;
     } else if (octal !== null) {
       value += String.fromCodePoint(Number.parseInt(octal[0], 8));
       position += 4;
-    } else throw new TemplateSyntaxError('unterminated quoted string', at);
+    } else throw new TemplateSyntaxError(unterminated, at);
   }
 }
 
 const SINGLE: Record<string, TokenKind> = {
   '|': 'pipe',
   ',': 'comma',
-  '(': 'left-paren',
-  ')': 'right-paren',
   '=': 'assign',
 };
 
@@ -104,8 +105,11 @@ export function tokenize(source: string): Token[] {
     if (text !== '') tokens.push({ kind: 'text', value: text, at: position });
     if (open < 0) break;
     position = open + 2 + (trimBefore ? 1 : 0);
-    const comment = /^[ \t\r\n]*\/\*[\s\S]*?\*\/([ \t\r\n]+-)?\}\}/.exec(source.slice(position));
-    if (comment !== null) {
+    const commentStart = /^[ \t\r\n]*/.exec(trimBefore ? source.slice(position) : '')![0].length;
+    if (source.startsWith('/*', position + commentStart)) {
+      const comment = /^[ \t\r\n]*\/\*[\s\S]*?\*\/(?:([ \t\r\n]+-)?\}\})?/.exec(source.slice(position));
+      if (comment === null) throw new TemplateSyntaxError('unclosed comment', open);
+      if (!comment[0].endsWith('}}')) throw new TemplateSyntaxError('comment ends before closing delimiter', open);
       trimNext = comment[1] !== undefined;
       position += comment[0].length;
       continue;
@@ -118,13 +122,23 @@ export function tokenize(source: string): Token[] {
   return tokens;
 }
 
+/** What may stand behind a name: a space, the end of the action, or a character with a meaning of its own. */
+function checkTerminated(source: string, position: number): void {
+  const next = [...source.slice(position, position + 2)][0];
+  if (next === undefined || /[ \t\r\n.,|:()]/.test(next) || source.startsWith('}}', position)) return;
+  const code = next.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+  throw new TemplateSyntaxError(`bad character U+${code} '${next}'`, position);
+}
+
 function readAction(source: string, start: number, tokens: Token[], open: number): { position: number; trim: boolean } {
   let position = start;
+  let parentheses = 0;
   for (;;) {
     const rest = source.slice(position);
     if (rest === '') throw new TemplateSyntaxError('unclosed action', open);
     const closing = /^(?:[ \t\r\n]+-)?\}\}/.exec(rest);
     if (closing !== null) {
+      if (parentheses > 0) throw new TemplateSyntaxError('unclosed left paren', position);
       tokens.push({ kind: 'close', value: '}}', at: position });
       return { position: position + closing[0].length, trim: closing[0].length > 2 };
     }
@@ -141,6 +155,11 @@ function readAction(source: string, start: number, tokens: Token[], open: number
     if (rest.startsWith(':=')) {
       tokens.push({ kind: 'declare', value: ':=', at: position });
       position += 2;
+    } else if (character === '(' || character === ')') {
+      parentheses += character === '(' ? 1 : -1;
+      if (parentheses < 0) throw new TemplateSyntaxError('unexpected right paren', position);
+      tokens.push({ kind: character === '(' ? 'left-paren' : 'right-paren', value: character, at: position });
+      position++;
     } else if (single !== undefined) {
       tokens.push({ kind: single, value: character, at: position });
       position++;
@@ -160,12 +179,16 @@ function readAction(source: string, start: number, tokens: Token[], open: number
       const kind = character === '.' ? 'field' : character === '$' ? 'variable' : 'identifier';
       tokens.push({ kind, value: kind === 'identifier' ? name[0] : name[0].slice(1), at: position });
       position += name[0].length;
+      checkTerminated(source, position);
     } else if (character === '$') {
       tokens.push({ kind: 'variable', value: '', at: position });
       position++;
     } else if (character === '.') {
       tokens.push({ kind: 'dot', value: '.', at: position });
       position++;
-    } else throw new TemplateSyntaxError(`unexpected ${JSON.stringify(character)} in operand`, position);
+    } else {
+      tokens.push({ kind: 'other', value: character, at: position });
+      position++;
+    }
   }
 }

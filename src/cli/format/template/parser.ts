@@ -1,30 +1,39 @@
 import { TemplateSyntaxError, type Token, type TokenKind, tokenize } from './lexer.ts';
 
-export type Expression =
-  | { kind: 'literal'; value: unknown; text: string }
-  | { kind: 'dot'; text: string }
-  | { kind: 'variable'; name: string; text: string }
-  | { kind: 'function'; name: string; text: string }
-  /** .A.B on an operand (dot, variable or parenthesised pipeline). */
-  | { kind: 'chain'; operand: Expression; fields: string[]; text: string }
-  | { kind: 'pipeline'; pipeline: Pipeline; text: string };
+/** Where a node stands in the source, and the text by which messages name it. */
+export interface Place {
+  at: number;
+  text: string;
+}
+
+export type Expression = Place &
+  (
+    | { kind: 'literal'; value: unknown }
+    | { kind: 'dot' }
+    | { kind: 'variable'; name: string }
+    | { kind: 'function'; name: string }
+    /** .A.B on an operand (dot, variable or parenthesised pipeline). */
+    | { kind: 'chain'; operand: Expression; fields: string[] }
+    | { kind: 'pipeline'; pipeline: Pipeline }
+  );
 
 /** Operand and arguments; one operand alone is a value. */
-export type Command = Expression[];
+export interface Command extends Place {
+  operands: Expression[];
+}
 
-export interface Pipeline {
+export interface Pipeline extends Place {
   commands: Command[];
   /** Variables set by the pipeline: one, or index and element of a range. */
   variables: string[];
   declares: boolean;
-  at: number;
 }
 
 export type Node =
   | { kind: 'text'; value: string }
   | { kind: 'action'; pipeline: Pipeline }
   | { kind: 'if' | 'with' | 'range'; pipeline: Pipeline; body: Node[]; otherwise: Node[] }
-  | { kind: 'template'; name: string; pipeline: Pipeline | null }
+  | ({ kind: 'template'; name: string; pipeline: Pipeline | null } & Place)
   | { kind: 'break' | 'continue' };
 
 export interface ParsedTemplate {
@@ -45,6 +54,9 @@ class Parser {
   readonly #source: string;
   readonly #definitions = new Map<string, Node[]>();
   #next = 0;
+  /** Names of the variables that are in scope; '' is $, the data. */
+  #variables = [''];
+  #ranges = 0;
 
   constructor(source: string) {
     this.#source = source;
@@ -78,7 +90,8 @@ class Parser {
 
   #unexpected(context: string): TemplateSyntaxError {
     const token = this.#peek();
-    const what = token === undefined ? 'EOF' : `<${token.value}>`;
+    const keyword = token?.kind === 'identifier' && KEYWORDS.has(token.value);
+    const what = token === undefined ? 'EOF' : keyword ? `<${token.value}>` : JSON.stringify(token.value);
     return new TemplateSyntaxError(`unexpected ${what} in ${context}`, this.#at());
   }
 
@@ -118,34 +131,55 @@ class Parser {
 
   #keyword(word: string): Node | null {
     if (word === 'break' || word === 'continue') {
+      if (this.#ranges === 0) throw new TemplateSyntaxError(`{{${word}}} outside {{range}}`, this.#at());
       this.#close(word);
       return { kind: word };
     }
-    if (word === 'if' || word === 'with' || word === 'range') return this.#control(word);
+    if (word === 'if' || word === 'with' || word === 'range') return this.#scoped(() => this.#control(word));
+    const at = this.#at();
     this.#skipSpace();
+    const nameAt = this.#at();
     const name = this.#expect('string', `${word} clause`).value;
+    const text = `{{template ${this.#source.slice(nameAt, this.#at())}}}`;
     if (word === 'define') {
       this.#close('define clause');
-      const { nodes, stop } = this.#list();
-      if (stop !== 'end') throw new TemplateSyntaxError('unexpected EOF', this.#at());
-      this.#definitions.set(name, nodes);
+      this.#define(name);
       return null;
     }
     this.#skipSpace();
-    const pipeline = this.#peek()?.kind === 'close' ? null : this.#pipeline(`${word} clause`, 'close');
+    const alone = word === 'template' && this.#peek()?.kind === 'close';
+    const pipeline = alone ? null : this.#pipeline(`${word} clause`, 'close');
     this.#close(`${word} clause`);
-    if (word === 'block') {
-      const { nodes, stop } = this.#list();
-      if (stop !== 'end') throw new TemplateSyntaxError('unexpected EOF', this.#at());
-      this.#definitions.set(name, nodes);
-    }
-    return { kind: 'template', name, pipeline };
+    if (word === 'block') this.#define(name);
+    return { kind: 'template', name, pipeline, text, at };
+  }
+
+  /** The body of a template of its own: it sees no variables and no range of the one around it. */
+  #define(name: string): void {
+    const [variables, ranges] = [this.#variables, this.#ranges];
+    this.#variables = [''];
+    this.#ranges = 0;
+    const { nodes, stop } = this.#list();
+    if (stop !== 'end') throw new TemplateSyntaxError('unexpected EOF', this.#at());
+    this.#definitions.set(name, nodes);
+    this.#variables = variables;
+    this.#ranges = ranges;
+  }
+
+  /** Variables declared by `work` end with it. */
+  #scoped<T>(work: () => T): T {
+    const mark = this.#variables.length;
+    const result = work();
+    this.#variables.length = mark;
+    return result;
   }
 
   #control(word: 'if' | 'with' | 'range'): Node {
     const pipeline = this.#pipeline(word, 'close');
     this.#close(word);
-    const { nodes: body, stop } = this.#list();
+    this.#ranges += word === 'range' ? 1 : 0;
+    const { nodes: body, stop } = this.#scoped(() => this.#list());
+    this.#ranges -= word === 'range' ? 1 : 0;
     let otherwise: Node[] = [];
     if (stop === 'else') {
       this.#skipSpace();
@@ -153,7 +187,7 @@ class Parser {
       // {{else if x}} is {{else}}{{if x}} with one {{end}} for both.
       if (next?.kind === 'identifier' && (next.value === 'if' || next.value === 'with') && word !== 'range') {
         this.#next++;
-        otherwise = [this.#control(next.value)];
+        otherwise = [this.#control(next.value as 'if' | 'with')];
         return { kind: word, pipeline, body, otherwise };
       }
       this.#close('else');
@@ -166,15 +200,25 @@ class Parser {
 
   #pipeline(context: string, end: TokenKind): Pipeline {
     this.#skipSpace();
-    const pipeline: Pipeline = { commands: [], variables: [], declares: false, at: this.#at() };
+    const pipeline: Pipeline = { commands: [], variables: [], declares: false, at: this.#at(), text: '' };
     this.#readVariables(pipeline, context);
     for (;;) {
       this.#skipSpace();
-      pipeline.commands.push(this.#command(context, end));
+      // Go lets a pipe stand before the end.
+      if (this.#peek()?.kind === end && pipeline.commands.length > 0) break;
+      const command = this.#command(context, end);
+      if (pipeline.commands.length > 0 && ['literal', 'dot'].includes(command.operands[0]!.kind)) {
+        const stage = pipeline.commands.length + 1;
+        throw new TemplateSyntaxError(`non executable command in pipeline stage ${stage}`, command.at);
+      }
+      pipeline.commands.push(command);
       if (this.#peek()?.kind !== 'pipe') break;
       this.#next++;
     }
     if (this.#peek()?.kind !== end) throw this.#unexpected(context);
+    pipeline.text = pipeline.commands.map(({ text }) => text).join(' | ');
+    // In scope only behind the pipeline that sets them.
+    if (pipeline.declares) this.#variables.push(...pipeline.variables);
     return pipeline;
   }
 
@@ -191,6 +235,7 @@ class Parser {
       this.#skipSpace();
       const next = this.#peek();
       if (next?.kind === 'comma' && context === 'range') {
+        if (names.length === 2) throw new TemplateSyntaxError('too many declarations in range', this.#at());
         this.#next++;
         continue;
       }
@@ -207,74 +252,73 @@ class Parser {
 
   #command(context: string, end: TokenKind): Command {
     const operands: Expression[] = [];
+    const at = this.#at();
     for (;;) {
       this.#skipSpace();
       const token = this.#peek();
       if (token === undefined || token.kind === end || token.kind === 'pipe') break;
-      if (token.kind === 'close' || token.kind === 'right-paren') throw this.#unexpected(context);
-      operands.push(this.#operand(context));
+      operands.push(this.#operand(operands.length === 0 ? context : 'operand'));
       const after = this.#peek();
       if (after !== undefined && !['space', 'pipe', end].includes(after.kind)) throw this.#unexpected('operand');
     }
-    if (operands.length === 0) {
-      throw new TemplateSyntaxError(
-        this.#peek()?.kind === 'pipe' || context === 'command'
-          ? `missing value for ${context}`
-          : `missing value for ${context}`,
-        this.#at(),
-      );
-    }
-    return operands;
+    if (operands.length === 0) throw new TemplateSyntaxError(`missing value for ${context}`, this.#at());
+    return { operands, at, text: operands.map(({ text }) => text).join(' ') };
   }
 
   #operand(context: string): Expression {
     const start = this.#at();
-    let operand = this.#term(context);
-    const fields: string[] = [];
+    const operand = this.#term(context);
+    // ".A.B" arrives as two fields, the first of them as the term.
+    const fields = operand.kind === 'chain' ? [...operand.fields] : [];
+    const at = this.#at();
     while (this.#peek()?.kind === 'field') {
+      if (operand.kind === 'literal' || operand.kind === 'dot') {
+        throw new TemplateSyntaxError(`unexpected . after term ${JSON.stringify(operand.text)}`, at);
+      }
       fields.push(this.#peek()!.value);
       this.#next++;
     }
     const text = this.#source.slice(start, this.#at()).trimEnd();
-    if (fields.length > 0) {
-      // ".A.B" arrives as dot-less fields: the term consumed the first one.
-      operand =
-        operand.kind === 'chain'
-          ? { ...operand, fields: [...operand.fields, ...fields], text }
-          : { kind: 'chain', operand, fields, text };
-    }
-    return operand;
+    if (text === operand.text) return operand;
+    // Go reports a chain at its second part.
+    if (operand.kind === 'chain') return { ...operand, fields, text, at };
+    return { kind: 'chain', operand, fields, text, at };
   }
 
   #term(context: string): Expression {
     const token = this.#peek()!;
+    const { at } = token;
     this.#next++;
+    const text = this.#source.slice(at, this.#at());
     switch (token.kind) {
       case 'dot':
-        return { kind: 'dot', text: '.' };
+        return { kind: 'dot', text, at };
       case 'field':
-        return { kind: 'chain', operand: { kind: 'dot', text: '.' }, fields: [token.value], text: `.${token.value}` };
+        return { kind: 'chain', operand: { kind: 'dot', text: '.', at }, fields: [token.value], text, at };
       case 'variable':
-        return { kind: 'variable', name: token.value, text: `$${token.value}` };
+        if (!this.#variables.includes(token.value)) {
+          throw new TemplateSyntaxError(`undefined variable ${JSON.stringify(text)}`, at);
+        }
+        return { kind: 'variable', name: token.value, text, at };
       case 'string':
-        return { kind: 'literal', value: token.value, text: JSON.stringify(token.value) };
+        return { kind: 'literal', value: token.value, text, at };
       case 'char':
-        return { kind: 'literal', value: token.value.codePointAt(0) ?? 0, text: `'${token.value}'` };
+        return { kind: 'literal', value: token.value.codePointAt(0) ?? 0, text, at };
       case 'number':
-        return { kind: 'literal', value: Number(token.value), text: token.value };
+        return { kind: 'literal', value: Number(token.value), text, at };
       case 'identifier':
+        if (KEYWORDS.has(token.value)) break;
         if (token.value === 'true' || token.value === 'false')
-          return { kind: 'literal', value: token.value === 'true', text: token.value };
-        if (token.value === 'nil') return { kind: 'literal', value: null, text: 'nil' };
-        return { kind: 'function', name: token.value, text: token.value };
+          return { kind: 'literal', value: token.value === 'true', text, at };
+        if (token.value === 'nil') return { kind: 'literal', value: null, text, at };
+        return { kind: 'function', name: token.value, text, at };
       case 'left-paren': {
-        const pipeline = this.#pipeline('parenthesized pipeline', 'right-paren');
+        const pipeline = this.#scoped(() => this.#pipeline('parenthesized pipeline', 'right-paren'));
         this.#expect('right-paren', 'parenthesized pipeline');
-        return { kind: 'pipeline', pipeline, text: this.#source.slice(token.at, this.#at()) };
+        return { kind: 'pipeline', pipeline, text: this.#source.slice(at, this.#at()), at };
       }
-      default:
-        this.#next--;
-        throw this.#unexpected(context);
     }
+    this.#next--;
+    throw this.#unexpected(context);
   }
 }

@@ -56,6 +56,9 @@ describe('Go templates', () => {
     ['{{.Map}}', 'map[a:map[b:deep] z:1]'],
     ['{{.Nil}}', '<nil>'],
     ['{{`raw\\n`}}', 'raw\\n'],
+    ['{{.Name | }}', '/web'],
+    ['{{title "o\'neil foo-bar"}}', "O'Neil Foo-Bar"],
+    ['{{printf "%#v" "a"}}', '"a"'],
     ['{{not true}}{{ne 1 2}}{{le 2 2}}', 'falsetruetrue'],
     ['{{$.Name}}{{range .List}}{{$.Count}}{{end}}', '/web333'],
   ];
@@ -78,7 +81,6 @@ describe('Go templates', () => {
       '{{nofunc .X}}',
       '{{range}}',
       '{{"open}}',
-      '{{.a | }}',
       '{{template x}}',
     ]) {
       assert.throws(() => new Template(bad), /^Error: template: :1: /, bad);
@@ -93,6 +95,46 @@ describe('Go templates', () => {
       /exceeded maximum template depth/,
     );
   });
+
+  /** Messages as text/template of Go 1.24 has them. */
+  const messages: [string, string][] = [
+    ['{{.Name}', `template: :1: bad character U+007D '}'`],
+    ['{{.Name)}}', 'template: :1: unexpected right paren'],
+    ['{{(.Name}}', 'template: :1: unclosed left paren'],
+    ['{{#}}', 'template: :1: unexpected "#" in command'],
+    ["{{'a}}", 'template: :1: unterminated character constant'],
+    ['{{/* x', 'template: :1: unclosed comment'],
+    ['{{/* x */ }}', 'template: :1: comment ends before closing delimiter'],
+    ['{{template}}', 'template: :1: unexpected "}}" in template clause'],
+    ['{{break}}', 'template: :1: {{break}} outside {{range}}'],
+    ['{{$x}}', 'template: :1: undefined variable "$x"'],
+    ['{{if true}}{{$x := 1}}{{end}}{{$x}}', 'template: :1: undefined variable "$x"'],
+    ['{{"x".Foo}}', 'template: :1: unexpected . after term "\\"x\\""'],
+    ['{{1 | 2}}', 'template: :1: non executable command in pipeline stage 2'],
+    ['{{range $i, $j, $k := .List}}{{end}}', 'template: :1: too many declarations in range'],
+    ['{{nil}}', 'template: :1:2: executing "" at <nil>: nil is not a command'],
+    ['{{.Name.X}}', `template: :1:7: executing "" at <.Name.X>: can't evaluate field X in type string`],
+    [
+      '{{slice .Name 0 9}}',
+      'template: :1:2: executing "" at <slice .Name 0 9>: error calling slice: index out of range: 9',
+    ],
+    ['{{range .Name}}{{end}}', `template: :1:8: executing "" at <.Name>: range can't iterate over /web`],
+    ['{{lower 1}}', 'template: :1:8: executing "" at <1>: expected string; found 1'],
+    ['{{lower .Count}}', 'template: :1:8: executing "" at <.Count>: wrong type for value; expected string; got int'],
+    [
+      '{{join .Name ","}}',
+      'template: :1:7: executing "" at <.Name>: wrong type for value; expected []string; got string',
+    ],
+    ['{{split .Name}}', 'template: :1:2: executing "" at <split>: wrong number of args for split: want 2 got 1'],
+    ['{{.Name "x"}}', 'template: :1:2: executing "" at <.Name>: wrong number of args for Name: want 0 got 1'],
+    [
+      '{{truncate .Name -1}}',
+      'template: :1:2: executing "" at <truncate .Name -1>: error calling truncate: runtime error: slice bounds out of range [:-1]',
+    ],
+  ];
+  for (const [source, message] of messages) {
+    it(`says of ${source} what Go says`, () => assert.throws(() => run(source, data), { message }));
+  }
 
   it('never crashes on damaged templates', () => {
     const whole = '{{range $i, $e := .List}}{{if eq $i 1}}{{printf "%s" $e}}{{else}}{{json .}}{{end}}{{end}}';

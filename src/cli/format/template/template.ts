@@ -1,13 +1,38 @@
-import { FUNCTIONS, type TemplateFunction } from './functions.ts';
+import { FUNCTIONS, type Parameter, type TemplateFunction } from './functions.ts';
 import { TemplateSyntaxError } from './lexer.ts';
-import { type Command, type Expression, type Node, type ParsedTemplate, type Pipeline, parse } from './parser.ts';
-import { format, isMap, MISSING, TemplateRunError, truth, typeName } from './values.ts';
+import {
+  type Command,
+  type Expression,
+  type Node,
+  type ParsedTemplate,
+  type Pipeline,
+  type Place,
+  parse,
+} from './parser.ts';
+import { format, isMap, MISSING, TemplateRunError, TYPE, truth, typeName } from './values.ts';
 
 export interface TemplateOptions {
   /** A key that is not there is an error (docker inspect) rather than "<no value>". */
   strict?: boolean;
   /** Fields that hold maps with keys of the user's (labels): a key missing there is "<no value>" even when strict. */
   maps?: ReadonlySet<string>;
+  /** Stands in messages before the line. */
+  name?: string;
+  functions?: ReadonlyMap<string, TemplateFunction>;
+}
+
+/** What a template could not do with its data. */
+export class TemplateError extends Error {
+  /** What was written before. */
+  readonly output: string;
+  /** A field that the type does not have: known without any data. */
+  readonly field: boolean;
+
+  constructor(message: string, output: string, field: boolean) {
+    super(message);
+    this.output = output;
+    this.field = field;
+  }
 }
 
 class Break extends Error {}
@@ -38,7 +63,7 @@ export class Template {
     } catch (error) {
       if (!(error instanceof TemplateSyntaxError)) throw error;
       const line = source.slice(0, error.at).split('\n').length;
-      throw new Error(`template: :${line}: ${error.message}`);
+      throw new Error(`template: ${options.name ?? ''}:${line}: ${error.message}`);
     }
   }
 
@@ -48,7 +73,7 @@ export class Template {
 
   #checkFunctions(nodes: Node[]): void {
     const check = (pipeline: Pipeline): void => {
-      for (const expression of pipeline.commands.flat()) visit(expression);
+      for (const { operands } of pipeline.commands) operands.forEach(visit);
     };
     const visit = (expression: Expression): void => {
       if (
@@ -57,7 +82,7 @@ export class Template {
         expression.name !== 'and' &&
         expression.name !== 'or'
       ) {
-        throw new TemplateSyntaxError(`function ${JSON.stringify(expression.name)} not defined`, 0);
+        throw new TemplateSyntaxError(`function ${JSON.stringify(expression.name)} not defined`, expression.at);
       }
       if (expression.kind === 'chain') visit(expression.operand);
       if (expression.kind === 'pipeline') check(expression.pipeline);
@@ -109,7 +134,7 @@ class Execution {
       case 'continue':
         throw new Continue();
       case 'template':
-        this.#call(node.name, node.pipeline === null ? null : this.#pipeline(node.pipeline, dot));
+        this.#call(node.name, node.pipeline === null ? null : this.#pipeline(node.pipeline, dot), node);
         return;
       case 'range':
         this.#scoped(() => this.#range(node, dot));
@@ -132,10 +157,10 @@ class Execution {
     }
   }
 
-  #call(name: string, data: unknown): void {
+  #call(name: string, data: unknown, place: Place): void {
     const nodes = this.#template.definitions.get(name);
-    if (nodes === undefined) throw this.#failure(`template ${JSON.stringify(name)} not defined`, name);
-    if (++this.#depth > MAX_DEPTH) throw this.#failure('exceeded maximum template depth', name);
+    if (nodes === undefined) throw this.#failure(`template ${JSON.stringify(name)} not defined`, place);
+    if (++this.#depth > MAX_DEPTH) throw this.#failure('exceeded maximum template depth', place);
     const outer = this.#variables;
     this.#variables = [{ name: '', value: data }];
     this.#nodes(nodes, data);
@@ -145,8 +170,11 @@ class Execution {
 
   #range(node: Extract<Node, { body: Node[] }>, dot: unknown): void {
     const value = this.#evaluate(node.pipeline, dot);
-    const entries = this.#entries(value);
+    const place = node.pipeline.commands[0]!;
+    const entries = this.#entries(value, place);
     const [first, second] = node.pipeline.variables;
+    if (second !== undefined && typeof value === 'number')
+      throw this.#failure(`can't use ${value} to iterate over more than one variable`, place);
     let ran = false;
     for (const [key, element] of entries) {
       ran = true;
@@ -166,17 +194,17 @@ class Execution {
     if (!ran) this.#nodes(node.otherwise, dot);
   }
 
-  #entries(value: unknown): [unknown, unknown][] {
+  #entries(value: unknown, place: Place): [unknown, unknown][] {
     if (value === null || value === undefined || value === MISSING) return [];
     if (Array.isArray(value)) return value.map((element, index) => [index, element]);
     if (typeof value === 'number' && Number.isInteger(value))
       return Array.from({ length: Math.max(0, value) }, (_none, index) => [index, index]);
-    if (isMap(value)) {
+    if (isMap(value) && !(TYPE in value)) {
       return Object.keys(value)
         .sort()
         .map((key) => [key, value[key]]);
     }
-    throw this.#failure(`range can't iterate over ${format(value)}`, '.');
+    throw this.#failure(`range can't iterate over ${format(value)}`, place);
   }
 
   #pipeline(pipeline: Pipeline, dot: unknown): unknown {
@@ -190,9 +218,12 @@ class Execution {
       this.#variables.push({ name, value });
       return;
     }
-    const variable = this.#variables.findLast((candidate) => candidate.name === name);
-    if (variable === undefined) throw this.#failure(`undefined variable: $${name}`, `$${name}`);
-    variable.value = value;
+    this.#variable(name).value = value;
+  }
+
+  /** The parser has checked that there is one. */
+  #variable(name: string): Variable {
+    return this.#variables.findLast((candidate) => candidate.name === name)!;
   }
 
   #evaluate(pipeline: Pipeline, dot: unknown): unknown {
@@ -204,25 +235,63 @@ class Execution {
   }
 
   #command(command: Command, dot: unknown, final: unknown[]): unknown {
-    const [head, ...rest] = command as [Expression, ...Expression[]];
+    const [head, ...rest] = command.operands as [Expression, ...Expression[]];
     if (head.kind === 'function') {
-      if (head.name === 'and' || head.name === 'or') return this.#logic(head.name, rest, dot, final);
-      const fn = FUNCTIONS.get(head.name)!;
-      return this.#invoke(fn, head, [...rest.map((argument) => this.#argument(argument, dot)), ...final]);
+      if (head.name === 'and' || head.name === 'or') return this.#logic(head, rest, dot, final);
+      const fn = (this.#options.functions ?? FUNCTIONS).get(head.name)!;
+      return this.#invoke(fn, head, command, this.#arguments(fn, head, rest, dot, final));
     }
     if (head.kind === 'chain') return this.#chain(head, dot, rest, final);
     if (rest.length > 0 || final.length > 0)
-      throw this.#failure(`can't give argument to non-function ${head.text}`, head.text);
+      throw this.#failure(`can't give argument to non-function ${head.text}`, head);
+    if (head.kind === 'literal' && head.value === null) throw this.#failure('nil is not a command', head);
     return this.#argument(head, dot);
   }
 
+  /** The arguments of a call, checked against what the function takes, as Go does before it calls. */
+  #arguments(
+    fn: TemplateFunction,
+    head: Place & { name: string },
+    rest: readonly Expression[],
+    dot: unknown,
+    final: unknown[],
+  ): unknown[] {
+    const count = rest.length + final.length;
+    if (count < fn.params.length || (count > fn.params.length && fn.rest === undefined)) {
+      const want = `${fn.rest === undefined ? '' : 'at least '}${fn.params.length}`;
+      throw this.#failure(`wrong number of args for ${head.name}: want ${want} got ${count}`, head);
+    }
+    const type = (index: number): Parameter => fn.params[index] ?? fn.rest ?? 'any';
+    const values = rest.map((argument, index) => {
+      const value = this.#argument(argument, dot);
+      this.#check(value, type(index), argument, argument.kind === 'literal');
+      return value;
+    });
+    for (const value of final) this.#check(value, type(values.length), head, false);
+    return [...values, ...final];
+  }
+
+  #check(value: unknown, type: Parameter, place: Place, literal: boolean): void {
+    if (type === 'any') return;
+    if (type === 'string' && typeof value === 'string') return;
+    if (type === 'int' && typeof value === 'number' && Number.isInteger(value)) return;
+    if (type === '[]string' && Array.isArray(value)) return;
+    if (literal) throw this.#failure(`expected ${type === 'int' ? 'integer' : type}; found ${place.text}`, place);
+    const nil = value === null || value === undefined || value === MISSING;
+    throw this.#failure(
+      nil ? `invalid value; expected ${type}` : `wrong type for value; expected ${type}; got ${typeName(value)}`,
+      place,
+    );
+  }
+
   /** `and` and `or` stop at the first argument that decides, as in Go since 1.18. */
-  #logic(name: 'and' | 'or', rest: Expression[], dot: unknown, final: unknown[]): unknown {
+  #logic(head: Place & { name: string }, rest: Expression[], dot: unknown, final: unknown[]): unknown {
+    const { name } = head;
     const thunks = [
       ...rest.map((argument) => () => this.#argument(argument, dot)),
       ...final.map((value) => () => value),
     ];
-    if (thunks.length === 0) throw this.#failure(`wrong number of args for ${name}: want at least 1 got 0`, name);
+    if (thunks.length === 0) throw this.#failure(`wrong number of args for ${name}: want at least 1 got 0`, head);
     let value: unknown;
     for (const thunk of thunks) {
       value = thunk();
@@ -237,17 +306,14 @@ class Execution {
         return expression.value;
       case 'dot':
         return dot;
-      case 'variable': {
-        const variable = this.#variables.findLast((candidate) => candidate.name === expression.name);
-        if (variable === undefined) throw this.#failure(`undefined variable: $${expression.name}`, expression.text);
-        return variable.value;
-      }
+      case 'variable':
+        return this.#variable(expression.name).value;
       case 'chain':
         return this.#chain(expression, dot, [], []);
       case 'pipeline':
         return this.#pipeline(expression.pipeline, dot);
       case 'function':
-        return this.#command([expression], dot, []);
+        return this.#command({ operands: [expression], at: expression.at, text: expression.text }, dot, []);
     }
   }
 
@@ -261,48 +327,61 @@ class Execution {
     expression.fields.forEach((field, index) => {
       const last = index === expression.fields.length - 1;
       const before = index === 0 ? '' : expression.fields[index - 1]!;
-      value = this.#field(value, field, expression.text, this.#options.maps?.has(before) === true);
+      value = this.#field(value, field, expression, this.#options.maps?.has(before) === true);
+      const count = last ? rest.length + final.length : 0;
       if (typeof value === 'function') {
-        const args = last ? [...rest.map((argument) => this.#argument(argument, dot)), ...final] : [];
-        value = this.#invoke(value as TemplateFunction, expression, args);
-      } else if (last && (rest.length > 0 || final.length > 0)) {
-        throw this.#failure(`${field} is not a method but has arguments`, expression.text);
+        const method: TemplateFunction = {
+          params: Array.from({ length: value.length }, () => 'string' as const),
+          call: value as TemplateFunction['call'],
+        };
+        const place = { name: field, at: expression.at, text: expression.text };
+        const args = this.#arguments(method, place, last ? rest : [], dot, last ? final : []);
+        value = this.#invoke(method, place, expression, args);
+      } else if (count > 0) {
+        // The fields of a listing's rows are methods in Go.
+        throw this.#failure(`wrong number of args for ${field}: want 0 got ${count}`, expression);
       }
     });
     return value;
   }
 
-  #field(value: unknown, field: string, text: string, lenient: boolean): unknown {
+  #field(value: unknown, field: string, place: Place, lenient: boolean): unknown {
     if (value === null || value === undefined || value === MISSING) {
       if (this.#options.strict === true || value === MISSING)
-        throw this.#failure(`nil data; no entry for key ${JSON.stringify(field)}`, text);
-      throw this.#failure(`nil pointer evaluating interface {}.${field}`, text);
+        throw this.#failure(`nil data; no entry for key ${JSON.stringify(field)}`, place);
+      throw this.#failure(`nil pointer evaluating interface {}.${field}`, place);
     }
-    if (!isMap(value)) throw this.#failure(`can't evaluate field ${field} in type ${typeName(value)}`, text);
-    if (field in value && (Object.hasOwn(value, field) || Object.getPrototypeOf(value) !== Object.prototype))
-      return value[field];
+    if (!isMap(value)) throw this.#failure(`can't evaluate field ${field} in type ${typeName(value)}`, place, true);
+    if (Object.hasOwn(value, field)) return value[field];
+    if (TYPE in value) {
+      const what = /^\p{Lu}/u.test(field)
+        ? `can't evaluate field ${field} in type ${typeName(value)}`
+        : `${field} is an unexported field of struct type ${typeName(value)}`;
+      throw this.#failure(what, place, true);
+    }
     if (this.#options.strict === true && !lenient)
-      throw this.#failure(`map has no entry for key ${JSON.stringify(field)}`, text);
+      throw this.#failure(`map has no entry for key ${JSON.stringify(field)}`, place);
     return MISSING;
   }
 
-  #invoke(fn: TemplateFunction, expression: Expression, args: unknown[]): unknown {
+  #invoke(fn: TemplateFunction, head: { name: string }, place: Place, args: unknown[]): unknown {
     try {
-      return fn(...args);
+      return fn.call(...args);
     } catch (error) {
-      if (error instanceof TemplateRunError) {
-        const name = expression.kind === 'function' ? expression.name : expression.text;
-        throw this.#failure(`error calling ${name}: ${error.message}`, expression.text);
-      }
+      if (error instanceof TemplateRunError) throw this.#failure(`error calling ${head.name}: ${error.message}`, place);
       throw error;
     }
   }
 
-  #failure(message: string, text: string): Error {
-    const at = Math.max(0, this.#template.source.indexOf(text));
+  #failure(message: string, { at, text }: Place, field = false): Error {
     const before = this.#template.source.slice(0, at);
     const line = before.split('\n').length;
     const column = at - (before.lastIndexOf('\n') + 1);
-    return new Error(`template: :${line}:${column}: executing "" at <${text}>: ${message}`);
+    const name = this.#options.name ?? '';
+    return new TemplateError(
+      `template: ${name}:${line}:${column}: executing ${JSON.stringify(name)} at <${text}>: ${message}`,
+      this.#output,
+      field,
+    );
   }
 }

@@ -7,6 +7,18 @@ export class TemplateRunError extends Error {
 /** A key that a map does not hold: prints as "<no value>". */
 export const MISSING = Symbol('no value');
 
+/**
+ * Marks an object as a Go struct of that type: its fields are known beforehand, it is never empty, and it prints as
+ * `{a b}`. What does not carry it is a map.
+ */
+export const TYPE = Symbol('Go type');
+/** What a struct is as JSON, where that is not its fields. */
+export const AS_JSON = Symbol('as JSON');
+
+function structType(value: unknown): string | undefined {
+  return value !== null && typeof value === 'object' ? (value as { [TYPE]?: string })[TYPE] : undefined;
+}
+
 export function isMap(value: unknown): value is Record<string, unknown> {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
@@ -15,7 +27,7 @@ export function isMap(value: unknown): value is Record<string, unknown> {
 export function truth(value: unknown): boolean {
   if (value === null || value === undefined || value === MISSING) return false;
   if (Array.isArray(value)) return value.length > 0;
-  if (typeof value === 'object') return Object.keys(value).length > 0;
+  if (typeof value === 'object') return structType(value) !== undefined || Object.keys(value).length > 0;
   return Boolean(value);
 }
 
@@ -26,7 +38,7 @@ export function format(value: unknown): string {
   if (typeof value === 'number') return formatNumber(value);
   if (Array.isArray(value)) return `[${value.map(format).join(' ')}]`;
   if (isMap(value)) {
-    if (typeof value.toString === 'function' && value.toString !== Object.prototype.toString) return String(value);
+    if (structType(value) !== undefined) return `{${Object.values(value).map(format).join(' ')}}`;
     return `map[${Object.keys(value)
       .sort()
       .map((key) => `${key}:${format(value[key])}`)
@@ -35,15 +47,27 @@ export function format(value: unknown): string {
   return String(value);
 }
 
+const exponent = (text: string): string => text.replace(/e([+-])(\d)$/, 'e$10$2');
+
 function formatNumber(value: number): string {
-  if (Number.isInteger(value))
-    return Math.abs(value) < 1e21 ? BigInt(value).toString() : value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
-  return String(value);
+  return Number.isInteger(value) && Math.abs(value) < 1e21 ? BigInt(value).toString() : shortest(value);
+}
+
+/** Go's %g without a precision: an exponent below 1e-4 and from 1e6 on (JSON's large integers are integers in Go, too). */
+function shortest(value: number): string {
+  const scientific = value.toExponential();
+  const power = Number(scientific.slice(scientific.indexOf('e') + 1));
+  return power < -4 || power >= (Number.isInteger(value) ? 21 : 6) ? exponent(scientific) : String(value);
 }
 
 export function typeName(value: unknown): string {
   if (value === null || value === undefined || value === MISSING) return 'nil';
-  if (Array.isArray(value)) return '[]interface {}';
+  const struct = structType(value);
+  if (struct !== undefined) return struct;
+  if (Array.isArray(value)) {
+    return value.length > 0 && value.every((item) => typeof item === 'string') ? '[]string' : '[]interface {}';
+  }
+  if (typeof value === 'bigint') return 'int64';
   if (typeof value === 'number') return Number.isInteger(value) ? 'int' : 'float64';
   if (typeof value === 'boolean') return 'bool';
   if (typeof value === 'object') return 'map[string]interface {}';
@@ -53,7 +77,10 @@ export function typeName(value: unknown): string {
 /** Go's encoding/json without HTML escaping, as Docker's `json` function prints it. Map keys keep the order they came in. */
 export function toJson(value: unknown): string {
   if (value === MISSING || value === undefined) return 'null';
-  return JSON.stringify(value, (_key, item) => (typeof item === 'function' ? undefined : item));
+  return JSON.stringify(value, (_key, item) => {
+    if (typeof item === 'function') return undefined;
+    return (item as { [AS_JSON]?: unknown } | null)?.[AS_JSON] ?? item;
+  });
 }
 
 function pad(text: string, width: number, left: boolean, zero: boolean): string {
@@ -69,7 +96,7 @@ function formatVerb(verb: string, flags: string, precision: number | null, value
   const sign = (text: string): string => (flags.includes('+') && !text.startsWith('-') ? `+${text}` : text);
   switch (verb) {
     case 'v':
-      return format(value);
+      return flags.includes('#') && typeof value === 'string' ? JSON.stringify(value) : format(value);
     case 's': {
       if (typeof value === 'number' || typeof value === 'boolean') return bad();
       const text = format(value);
@@ -82,19 +109,19 @@ function formatVerb(verb: string, flags: string, precision: number | null, value
           ? `[${value.map((item) => JSON.stringify(format(item))).join(' ')}]`
           : JSON.stringify(format(value));
     case 'd':
-      return typeof value === 'number' && Number.isInteger(value) ? sign(formatNumber(value)) : bad();
+      return typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))
+        ? sign(format(value))
+        : bad();
     case 't':
       return typeof value === 'boolean' ? String(value) : bad();
     case 'f':
     case 'F':
       return typeof value === 'number' ? sign(value.toFixed(precision ?? 6)) : bad();
     case 'e':
-      return typeof value === 'number'
-        ? sign(value.toExponential(precision ?? 6).replace(/e([+-])(\d)$/, 'e$10$2'))
-        : bad();
+      return typeof value === 'number' ? sign(exponent(value.toExponential(precision ?? 6))) : bad();
     case 'g':
       return typeof value === 'number'
-        ? sign(precision === null ? String(value) : String(Number(value.toPrecision(precision))))
+        ? sign(precision === null ? shortest(value) : String(Number(value.toPrecision(precision))))
         : bad();
     case 'x':
     case 'X': {
@@ -120,7 +147,7 @@ function formatVerb(verb: string, flags: string, precision: number | null, value
 export function sprintf(pattern: string, args: unknown[]): string {
   let next = 0;
   const text = pattern.replace(
-    /%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d+)?)?([a-zA-Z%])|%$/g,
+    /%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d+)?)?([^-+# 0-9.*])|%$/gu,
     (whole, flags: string, width: string | undefined, precision: string | undefined, verb: string | undefined) => {
       if (verb === undefined) return '%!(NOVERB)';
       if (verb === '%') return '%';
