@@ -15,19 +15,11 @@ export class Filters {
     try {
       value = JSON.parse(text);
     } catch (cause) {
-      throw new GantryError('invalid_parameter', `invalid filter: ${text}`, { cause });
+      throw new GantryError('invalid_parameter', 'invalid filter', { cause });
     }
     if (value === null) return new Filters();
-    if (typeof value !== 'object' || Array.isArray(value))
-      throw new GantryError('invalid_parameter', `invalid filter: ${text}`);
-    const filters: Record<string, string[]> = {};
-    for (const [key, list] of Object.entries(value)) {
-      if (Array.isArray(list) && list.every((item) => typeof item === 'string')) filters[key] = list;
-      else if (list !== null && typeof list === 'object' && !Array.isArray(list)) {
-        filters[key] = Object.entries(list).flatMap(([item, on]) => (on === true ? [item] : []));
-      } else throw new GantryError('invalid_parameter', `invalid filter: ${text}`);
-    }
-    return new Filters(filters);
+    if (!isObject(value)) throw new GantryError('invalid_parameter', 'invalid filter');
+    return new Filters(Object.fromEntries(Object.entries(value).map(([key, set]) => [key, valuesOf(set)])));
   }
 
   /** Throws invalid_parameter for a key that the operation does not know. */
@@ -79,4 +71,15 @@ export class Filters {
       throw new GantryError('invalid_parameter', `invalid filter '${key}=[${values.join(' ')}]'`);
     return read[0]!;
   }
+}
+
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function valuesOf(set: unknown): string[] {
+  if (Array.isArray(set) && set.every((item) => typeof item === 'string')) return set;
+  if (isObject(set) && Object.values(set).every((on) => typeof on === 'boolean')) {
+    return Object.entries(set).flatMap(([item, on]) => (on ? [item] : []));
+  }
+  throw new GantryError('invalid_parameter', 'invalid filter');
 }

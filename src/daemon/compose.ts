@@ -23,17 +23,7 @@ import type { Route } from './contract.ts';
 import { engineSettings } from './engine-settings.ts';
 import type { DaemonLog } from './logger.ts';
 import { PRODUCT } from './product.ts';
-import { archiveRoutes } from './routes/archive.ts';
-import { containerRoutes } from './routes/containers.ts';
-import { eventRoutes } from './routes/events.ts';
-import { execRoutes } from './routes/exec.ts';
-import { imageRoutes } from './routes/images.ts';
-import { logRoutes } from './routes/logs.ts';
-import { networkRoutes } from './routes/networks.ts';
-import { notSupportedRoutes } from './routes/not-supported.ts';
-import { pingRoutes } from './routes/ping.ts';
-import { systemRoutes } from './routes/system.ts';
-import { volumeRoutes } from './routes/volumes.ts';
+import { allRoutes } from './routes/all.ts';
 
 export interface Engine {
   context: EngineContext;
@@ -82,15 +72,14 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   await images.recover();
   return {
     context,
-    routes: [
-      ...pingRoutes(),
-      ...containerRoutes(containers),
-      ...logRoutes(containers),
-      ...archiveRoutes(containers, new FilesOfContainers(storage, volumes)),
-      ...imageRoutes(images, containers),
-      ...execRoutes(containers),
-      ...volumeRoutes(volumes),
-      ...systemRoutes({
+    routes: allRoutes({
+      containers,
+      files: new FilesOfContainers(storage, volumes),
+      images,
+      volumes,
+      networks: new NetworkCatalog(networks, () => containers.records()),
+      events,
+      system: {
         context,
         host: hostFacts,
         containers,
@@ -98,11 +87,8 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
         volumes,
         logDrivers: logDrivers.names(),
         product: PRODUCT,
-      }),
-      ...eventRoutes(events),
-      ...networkRoutes(new NetworkCatalog(networks, () => containers.records())),
-      ...notSupportedRoutes(),
-    ],
+      },
+    }),
     async close() {
       await containers.shutdown({ stopContainers: settings.stopContainersOnShutdown });
       // With nothing left to serve, the host is given back as it was.

@@ -2,7 +2,7 @@
 
 import { type Static, Type } from 'typebox';
 import { DriverData, HealthConfig } from './common.ts';
-import { Nullable, StringOrList } from './nullable.ts';
+import { Nullable, NullWhenUnset, StringOrList } from './nullable.ts';
 import { OCIDescriptor } from './oci.ts';
 
 export const Address = Type.Object({
@@ -74,14 +74,14 @@ export const Resources = Type.Object({
   CpusetCpus: Type.Optional(Type.String()),
   CpusetMems: Type.Optional(Type.String()),
   Devices: Type.Optional(Type.Array(DeviceMapping)),
-  DeviceCgroupRules: Type.Optional(Type.Array(Type.String())),
-  DeviceRequests: Type.Optional(Type.Array(DeviceRequest)),
+  DeviceCgroupRules: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
+  DeviceRequests: Type.Optional(NullWhenUnset(Type.Array(DeviceRequest))),
   KernelMemoryTCP: Type.Optional(Type.Integer()),
   MemoryReservation: Type.Optional(Type.Integer()),
   MemorySwap: Type.Optional(Type.Integer()),
-  MemorySwappiness: Type.Optional(Type.Integer()),
+  MemorySwappiness: Type.Optional(NullWhenUnset(Type.Integer())),
   NanoCpus: Type.Optional(Type.Integer()),
-  OomKillDisable: Type.Optional(Type.Boolean()),
+  OomKillDisable: Type.Optional(NullWhenUnset(Type.Boolean())),
   Init: Type.Optional(Nullable(Type.Boolean())),
   PidsLimit: Type.Optional(Nullable(Type.Integer())),
   Ulimits: Type.Optional(
@@ -217,7 +217,7 @@ export type Mount = Static<typeof Mount>;
 export const HostConfig = Type.Intersect([
   Resources,
   Type.Object({
-    Binds: Type.Optional(Type.Array(Type.String())),
+    Binds: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
     ContainerIDFile: Type.Optional(Type.String()),
     LogConfig: Type.Optional(
       Type.Object({
@@ -231,27 +231,27 @@ export const HostConfig = Type.Intersect([
     RestartPolicy: Type.Optional(RestartPolicy),
     AutoRemove: Type.Optional(Type.Boolean()),
     VolumeDriver: Type.Optional(Type.String()),
-    VolumesFrom: Type.Optional(Type.Array(Type.String())),
+    VolumesFrom: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
     Mounts: Type.Optional(Type.Array(Mount)),
     ConsoleSize: Type.Optional(Nullable(Type.Array(Type.Integer()))),
     Annotations: Type.Optional(Type.Record(Type.String(), Type.String())),
-    CapAdd: Type.Optional(Type.Array(Type.String())),
-    CapDrop: Type.Optional(Type.Array(Type.String())),
+    CapAdd: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
+    CapDrop: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
     CgroupnsMode: Type.Optional(Type.Union([Type.Literal(''), Type.Literal('private'), Type.Literal('host')])),
     Dns: Type.Optional(Type.Array(Type.String())),
     DnsOptions: Type.Optional(Type.Array(Type.String())),
     DnsSearch: Type.Optional(Type.Array(Type.String())),
-    ExtraHosts: Type.Optional(Type.Array(Type.String())),
-    GroupAdd: Type.Optional(Type.Array(Type.String())),
+    ExtraHosts: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
+    GroupAdd: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
     IpcMode: Type.Optional(Type.String()),
     Cgroup: Type.Optional(Type.String()),
-    Links: Type.Optional(Type.Array(Type.String())),
+    Links: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
     OomScoreAdj: Type.Optional(Type.Integer()),
     PidMode: Type.Optional(Type.String()),
     Privileged: Type.Optional(Type.Boolean()),
     PublishAllPorts: Type.Optional(Type.Boolean()),
     ReadonlyRootfs: Type.Optional(Type.Boolean()),
-    SecurityOpt: Type.Optional(Type.Array(Type.String())),
+    SecurityOpt: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
     StorageOpt: Type.Optional(Type.Record(Type.String(), Type.String())),
     Tmpfs: Type.Optional(Type.Record(Type.String(), Type.String())),
     UTSMode: Type.Optional(Type.String()),
@@ -262,8 +262,8 @@ export const HostConfig = Type.Intersect([
     Isolation: Type.Optional(
       Type.Union([Type.Literal('default'), Type.Literal('process'), Type.Literal('hyperv'), Type.Literal('')]),
     ),
-    MaskedPaths: Type.Optional(Type.Array(Type.String())),
-    ReadonlyPaths: Type.Optional(Type.Array(Type.String())),
+    MaskedPaths: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
+    ReadonlyPaths: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
   }),
 ]);
 export type HostConfig = Static<typeof HostConfig>;
@@ -279,14 +279,14 @@ export const ContainerConfig = Type.Object({
   Tty: Type.Optional(Type.Boolean()),
   OpenStdin: Type.Optional(Type.Boolean()),
   StdinOnce: Type.Optional(Type.Boolean()),
-  Env: Type.Optional(Type.Array(Type.String())),
-  Cmd: Type.Optional(StringOrList),
+  Env: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
+  Cmd: Type.Optional(NullWhenUnset(StringOrList)),
   Healthcheck: Type.Optional(HealthConfig),
   ArgsEscaped: Type.Optional(Nullable(Type.Boolean())),
   Image: Type.Optional(Type.String()),
-  Volumes: Type.Optional(Type.Record(Type.String(), Type.Record(Type.String(), Type.Any()))),
+  Volumes: Type.Optional(NullWhenUnset(Type.Record(Type.String(), Type.Record(Type.String(), Type.Any())))),
   WorkingDir: Type.Optional(Type.String()),
-  Entrypoint: Type.Optional(StringOrList),
+  Entrypoint: Type.Optional(NullWhenUnset(StringOrList)),
   NetworkDisabled: Type.Optional(Nullable(Type.Boolean())),
   MacAddress: Type.Optional(Nullable(Type.String())),
   OnBuild: Type.Optional(Nullable(Type.Array(Type.String()))),
@@ -305,10 +305,10 @@ export const EndpointIPAMConfig = Type.Object({
 export type EndpointIPAMConfig = Static<typeof EndpointIPAMConfig>;
 
 export const EndpointSettings = Type.Object({
-  IPAMConfig: Type.Optional(EndpointIPAMConfig),
-  Links: Type.Optional(Type.Array(Type.String())),
+  IPAMConfig: Type.Optional(NullWhenUnset(EndpointIPAMConfig)),
+  Links: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
   MacAddress: Type.Optional(Type.String()),
-  Aliases: Type.Optional(Type.Array(Type.String())),
+  Aliases: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
   DriverOpts: Type.Optional(Nullable(Type.Record(Type.String(), Type.String()))),
   GwPriority: Type.Optional(Type.Number()),
   NetworkID: Type.Optional(Type.String()),
@@ -319,7 +319,7 @@ export const EndpointSettings = Type.Object({
   IPv6Gateway: Type.Optional(Type.String()),
   GlobalIPv6Address: Type.Optional(Type.String()),
   GlobalIPv6PrefixLen: Type.Optional(Type.Integer()),
-  DNSNames: Type.Optional(Type.Array(Type.String())),
+  DNSNames: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
 });
 export type EndpointSettings = Static<typeof EndpointSettings>;
 
@@ -447,12 +447,12 @@ export type ContainerSummary = Static<typeof ContainerSummary>;
 
 export const ContainerCreateResponse = Type.Object({
   Id: Type.Optional(Type.String()),
-  Warnings: Type.Optional(Type.Array(Type.String())),
+  Warnings: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
 });
 export type ContainerCreateResponse = Static<typeof ContainerCreateResponse>;
 
 export const ContainerUpdateResponse = Type.Object({
-  Warnings: Type.Optional(Type.Array(Type.String())),
+  Warnings: Type.Optional(NullWhenUnset(Type.Array(Type.String()))),
 });
 export type ContainerUpdateResponse = Static<typeof ContainerUpdateResponse>;
 
@@ -481,3 +481,9 @@ export const FilesystemChange = Type.Object({
   Kind: Type.Optional(ChangeType),
 });
 export type FilesystemChange = Static<typeof FilesystemChange>;
+
+export const ContainerPruneResponse = Type.Object({
+  ContainersDeleted: Type.Optional(Nullable(Type.Array(Type.String()))),
+  SpaceReclaimed: Type.Optional(Type.Integer()),
+});
+export type ContainerPruneResponse = Static<typeof ContainerPruneResponse>;

@@ -167,3 +167,25 @@ export const BuildCache = Type.Object({
   UsageCount: Type.Optional(Type.Integer()),
 });
 export type BuildCache = Static<typeof BuildCache>;
+
+export const ImageHistoryItem = Type.Object({
+  Id: Type.String(),
+  Created: Type.Integer(),
+  CreatedBy: Type.String(),
+  Tags: Nullable(Type.Array(Type.String())),
+  Size: Type.Integer(),
+  Comment: Type.String(),
+});
+export type ImageHistoryItem = Static<typeof ImageHistoryItem>;
+
+export const ImagePruneResponse = Type.Object({
+  ImagesDeleted: Type.Optional(Nullable(Type.Array(ImageDeleteResponseItem))),
+  SpaceReclaimed: Type.Optional(Type.Integer()),
+});
+export type ImagePruneResponse = Static<typeof ImagePruneResponse>;
+
+export const BuildPruneResponse = Type.Object({
+  CachesDeleted: Type.Optional(Nullable(Type.Array(Type.String()))),
+  SpaceReclaimed: Type.Optional(Type.Integer()),
+});
+export type BuildPruneResponse = Static<typeof BuildPruneResponse>;

@@ -64,3 +64,25 @@ export const NetworkCreateResponse = Type.Object({
   Warning: Type.Optional(Type.String()),
 });
 export type NetworkCreateResponse = Static<typeof NetworkCreateResponse>;
+
+export const NetworkCreateRequest = Type.Object({
+  Name: Type.Optional(Type.String()),
+  Driver: Type.Optional(Type.String()),
+  Scope: Type.Optional(Type.String()),
+  Internal: Type.Optional(Type.Boolean()),
+  Attachable: Type.Optional(Type.Boolean()),
+  Ingress: Type.Optional(Type.Boolean()),
+  ConfigOnly: Type.Optional(Type.Boolean()),
+  ConfigFrom: Type.Optional(ConfigReference),
+  IPAM: Type.Optional(IPAM),
+  EnableIPv4: Type.Optional(Type.Boolean()),
+  EnableIPv6: Type.Optional(Type.Boolean()),
+  Options: Type.Optional(Type.Record(Type.String(), Type.String())),
+  Labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+});
+export type NetworkCreateRequest = Static<typeof NetworkCreateRequest>;
+
+export const NetworkPruneResponse = Type.Object({
+  NetworksDeleted: Type.Optional(Nullable(Type.Array(Type.String()))),
+});
+export type NetworkPruneResponse = Static<typeof NetworkPruneResponse>;

@@ -1,8 +1,10 @@
 // Shapes of the Engine API 1.50, system objects (field names, types and nullability as the API documents them).
 
 import { type Static, Type } from 'typebox';
-import { DeviceInfo } from './image.ts';
+import { ContainerSummary } from './container.ts';
+import { BuildCache, DeviceInfo, ImageSummary } from './image.ts';
 import { Nullable } from './nullable.ts';
+import { Volume } from './volume.ts';
 
 export const SystemVersion = Type.Object({
   Platform: Type.Optional(
@@ -168,6 +170,10 @@ export const EventActor = Type.Object({
 export type EventActor = Static<typeof EventActor>;
 
 export const EventMessage = Type.Object({
+  // The names of before 1.22, which dockerd sends with events of containers and images up to 1.51.
+  status: Type.Optional(Type.String()),
+  id: Type.Optional(Type.String()),
+  from: Type.Optional(Type.String()),
   Type: Type.Optional(
     Type.Union([
       Type.Literal('builder'),
@@ -208,3 +214,12 @@ export const AuthConfig = Type.Object({
   serveraddress: Type.Optional(Type.String()),
 });
 export type AuthConfig = Static<typeof AuthConfig>;
+
+export const SystemDataUsage = Type.Object({
+  LayersSize: Type.Optional(Type.Integer()),
+  Images: Type.Optional(Nullable(Type.Array(ImageSummary))),
+  Containers: Type.Optional(Nullable(Type.Array(ContainerSummary))),
+  Volumes: Type.Optional(Nullable(Type.Array(Volume))),
+  BuildCache: Type.Optional(Nullable(Type.Array(BuildCache))),
+});
+export type SystemDataUsage = Static<typeof SystemDataUsage>;

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
+import type { TSchema } from 'typebox';
 import { GantryError, messageOf } from '../../api/errors.ts';
-import type { Route } from '../contract.ts';
 import type { BodyReader } from './conform.ts';
 
 /** Bytes. The largest sensible body is a create request with a full environment (ARG_MAX is 2 MiB). */
@@ -12,7 +12,7 @@ const MAX_JSON_BODY = 8 * 1024 * 1024;
  * messages are Docker's: content type, end of input, trailing data.
  */
 export async function readJsonBody(
-  route: Route,
+  schema: TSchema,
   headers: IncomingHttpHeaders,
   input: Readable,
   reader: BodyReader,
@@ -23,10 +23,6 @@ export async function readJsonBody(
   if (!chunked && length === 0 && type === '') return {};
   const isJson = (type.split(';')[0] ?? '').trim().toLowerCase() === 'application/json';
   if (!isJson) {
-    if (route.bodyOptional === true) {
-      input.resume();
-      return {};
-    }
     throw new GantryError(
       'invalid_parameter',
       type.trim() === ''
@@ -37,10 +33,9 @@ export async function readJsonBody(
   if (!chunked && length === 0) return {};
   const text = await readText(input, length);
   if (text.trim() === '') {
-    if (route.bodyOptional === true) return {};
     throw new GantryError('invalid_parameter', 'invalid JSON: got EOF while reading request body');
   }
-  return reader.read(route.body!, parse(text));
+  return reader.read(schema, parse(text));
 }
 
 async function readText(input: Readable, expected: number): Promise<string> {
@@ -63,7 +58,9 @@ function parse(text: string): unknown {
   } catch (cause) {
     const message = messageOf(cause);
     if (message.includes('after JSON')) throw new GantryError('invalid_parameter', 'unexpected content after JSON');
-    if (message.includes('end of JSON input')) {
+    // V8 names the place; what ends too early is told as Go tells it.
+    const place = /at position (\d+)/.exec(message)?.[1];
+    if (message.includes('end of JSON input') || (place !== undefined && Number(place) >= text.trimEnd().length)) {
       throw new GantryError('invalid_parameter', 'invalid JSON: unexpected EOF', { cause });
     }
     throw new GantryError('invalid_parameter', `invalid JSON: ${message}`, { cause });

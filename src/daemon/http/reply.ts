@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex, Writable } from 'node:stream';
+import type { WebSocket } from 'ws';
 import { GantryError, messageOf } from '../../api/errors.ts';
 import type { Logger } from '../../engine/context.ts';
 import type { ApiReply } from '../contract.ts';
@@ -23,6 +24,7 @@ export class HttpReply implements ApiReply {
   readonly #commonHeaders: Record<string, string>;
   #taken = false;
   #streaming = false;
+  #plainErrors = false;
 
   constructor(
     request: IncomingMessage,
@@ -44,6 +46,11 @@ export class HttpReply implements ApiReply {
   /** A body without a known end is being sent: a client that closes its side wants no more of it. */
   get streaming(): boolean {
     return this.#streaming;
+  }
+
+  /** Errors as text: for clients from before the JSON form, which would print it as it is. */
+  usePlainErrors(): void {
+    this.#plainErrors = true;
   }
 
   json(status: number, value: unknown): void {
@@ -97,7 +104,7 @@ export class HttpReply implements ApiReply {
     return continueRaw(socket, head, ['HTTP/1.1 200 OK', ...headers]);
   }
 
-  async webSocket(): Promise<Duplex> {
+  async webSocket(options: { textMessages: boolean }): Promise<Duplex> {
     const takeover = this.#takeover;
     if (takeover.kind !== 'upgrade' || takeover.protocol.toLowerCase() !== 'websocket') {
       throw new GantryError('invalid_parameter', 'not websocket protocol');
@@ -111,6 +118,7 @@ export class HttpReply implements ApiReply {
         for (const [name, value] of Object.entries(this.#commonHeaders)) lines.push(`${name}: ${value}`);
       });
       server.handleUpgrade(this.#request, takeover.socket, takeover.head, (webSocket) => {
+        if (options.textMessages) sendTextMessages(webSocket);
         const stream = createWebSocketStream(webSocket);
         stream.on('error', () => stream.destroy());
         resolve(stream);
@@ -133,17 +141,18 @@ export class HttpReply implements ApiReply {
       return;
     }
     if (status === 304) this.empty(304);
-    else this.#refuse(status, `${JSON.stringify({ message })}\n`);
+    else if (this.#plainErrors) this.#refuse(status, `${message}\n`, 'text/plain; charset=utf-8');
+    else this.#refuse(status, `${JSON.stringify({ message })}\n`, 'application/json');
   }
 
   /**
    * The client may still be sending a body that nobody wants. It gets the answer at once, but the connection stays until it has
    * seen it and stopped: closed earlier, the client's kernel throws the answer away with the connection.
    */
-  #refuse(status: number, body: string): void {
+  #refuse(status: number, body: string, type: string): void {
     const request = this.#request;
     const response = this.#response;
-    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+    const headers = { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) };
     response.writeHead(status, { ...this.#commonHeaders, ...headers });
     const text = request.method === 'HEAD' ? '' : body;
     if (request.complete || request.destroyed) {
@@ -160,4 +169,11 @@ export class HttpReply implements ApiReply {
     request.once('close', end);
     request.resume();
   }
+}
+
+/** The stream gives bytes, which would go as binary messages. */
+function sendTextMessages(webSocket: WebSocket): void {
+  const send = webSocket.send.bind(webSocket);
+  webSocket.send = (data: Parameters<typeof send>[0], done?: unknown) =>
+    send(data, { binary: false }, done as (error?: Error) => void);
 }

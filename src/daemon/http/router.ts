@@ -35,10 +35,11 @@ export class Router {
 
   /** null when nothing matches. `path`: still percent-encoded, without query. Throws invalid_parameter for a bad escape. */
   find(method: string, path: string): Match | null {
-    const literal = this.#literal.get(`${method} ${path}`);
-    if (literal !== undefined) return { route: literal, params: {} };
     // Clients that put a name with its leading slash into a path send two slashes in a row.
-    const segments = path.split('/').filter((segment) => segment !== '');
+    const clean = path.includes('//') ? path.replace(/\/{2,}/g, '/') : path;
+    const literal = this.#literal.get(`${method} ${clean}`);
+    if (literal !== undefined) return { route: literal, params: {} };
+    const segments = clean.split('/').slice(1);
     for (const pattern of this.#patterns.get(`${method} ${segments[0] ?? ''}`) ?? []) {
       const params = matchSegments(pattern, segments);
       if (params !== null) return { route: pattern.route, params };
@@ -58,7 +59,10 @@ function matchSegments({ segments: wanted, greedy }: Pattern, given: string[]): 
       if (segment !== given[from]) return null;
     } else {
       const name = at === greedy ? segment.slice(1, -1) : segment.slice(1);
-      params[name] = decode(given.slice(from, to).join('/'));
+      const value = given.slice(from, to).join('/');
+      // A missing image name has its own message (ImageDelete); a slash at the end of anything else is another path.
+      if (value === '' && at !== greedy) return null;
+      params[name] = decode(value);
     }
     from = to;
   }

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Type } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { WebSocket } from 'ws';
 import { GantryError } from '../../api/errors.ts';
-import type { ApiRequest, Route } from '../contract.ts';
+import { type ApiReply, type ApiRequest, type Route, type RouteSpec, route } from '../contract.ts';
+import { filters, flag, list, number, type QueryShape, text } from './parameters.ts';
 import { ApiServer } from './server.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'api-server-'));
@@ -20,7 +21,7 @@ let aborted = 0;
 let emit: (() => void) | null = null;
 
 /** Answers with what it was sent, line by line, and says when stdin has ended. */
-const echo: Route['handler'] = async (request: ApiRequest<never>, reply) => {
+const echo = async (request: ApiRequest, reply: ApiReply) => {
   await sleep(20);
   const stream = reply.hijack('application/vnd.docker.raw-stream');
   stream.write(`body=${JSON.stringify(request.body ?? null)};`);
@@ -28,50 +29,54 @@ const echo: Route['handler'] = async (request: ApiRequest<never>, reply) => {
   stream.on('end', () => stream.end('eof'));
 };
 
+/** A route of which only the work counts. */
+const of = <const Q extends QueryShape = Record<never, never>, B extends TSchema = TSchema>(
+  spec: Omit<RouteSpec<Q, B>, 'summary' | 'answers'>,
+): Route => route<Q, B>({ ...spec, summary: '', answers: {} } as RouteSpec<Q, B>);
+
 const routes: Route[] = [
-  {
+  of({
     method: 'GET',
     path: '/_ping',
     operationId: 'SystemPing',
     async handler(_, reply) {
       reply.json(200, 'OK');
     },
-  },
-  {
+  }),
+  of({
     method: 'HEAD',
     path: '/_ping',
     operationId: 'SystemPingHead',
     async handler(_, reply) {
       reply.empty(200, { 'X-Seen': '1' });
     },
-  },
-  { method: 'POST', path: '/containers/:id/attach', operationId: 'ContainerAttach', handler: echo },
-  {
+  }),
+  of({ method: 'POST', path: '/containers/:id/attach', operationId: 'ContainerAttach', handler: echo }),
+  of({
     method: 'POST',
     path: '/exec/:id/start',
     operationId: 'ExecStart',
     body: Type.Object({ Tty: Type.Optional(Type.Boolean()) }),
-    bodyOptional: true,
     handler: echo,
-  },
-  {
+  }),
+  of({
     method: 'POST',
     path: '/exec/:id/fail',
     operationId: 'Fail',
     async handler() {
       throw new GantryError('conflict', 'no');
     },
-  },
-  {
+  }),
+  of({
     method: 'GET',
     path: '/containers/:id/attach/ws',
     operationId: 'ContainerAttachWebsocket',
-    async handler(_, reply) {
-      const stream = await reply.webSocket();
+    async handler(request, reply) {
+      const stream = await reply.webSocket({ textMessages: request.version.lessThan('1.28') });
       stream.on('data', (chunk) => stream.write(`<${chunk}>`));
     },
-  },
-  {
+  }),
+  of({
     method: 'GET',
     path: '/events',
     operationId: 'SystemEvents',
@@ -82,16 +87,41 @@ const routes: Route[] = [
       aborted++;
       stream.end();
     },
-  },
-  {
+  }),
+  of({
+    method: 'GET',
+    path: '/query',
+    operationId: 'Query',
+    query: {
+      flag: flag(''),
+      on: flag('', { missing: true }),
+      number: number(''),
+      text: text('', { missing: 'none' }),
+      list: list(''),
+      filters: filters('', ['label']),
+    },
+    async handler({ query }, reply) {
+      reply.json(200, { ...query, filters: query.filters.get('label') });
+    },
+  }),
+  of({
+    method: 'POST',
+    path: '/body',
+    operationId: 'Body',
+    body: Type.Object({ Name: Type.Optional(Type.String()) }),
+    async handler({ body }, reply) {
+      reply.json(200, body);
+    },
+  }),
+  of({
     method: 'GET',
     path: '/broken',
     operationId: 'Broken',
     async handler() {
       throw new TypeError('a bug');
     },
-  },
-  {
+  }),
+  of({
     method: 'GET',
     path: '/half',
     operationId: 'Half',
@@ -99,8 +129,8 @@ const routes: Route[] = [
       reply.stream(200, {}).write('part');
       throw new Error('later');
     },
-  },
-  {
+  }),
+  of({
     method: 'POST',
     path: '/upload',
     operationId: 'Upload',
@@ -109,7 +139,7 @@ const routes: Route[] = [
       for await (const chunk of request.input) size += chunk.length;
       reply.json(200, size);
     },
-  },
+  }),
 ];
 
 const api = new ApiServer({ routes, log, version: '1.2.3', onActivity() {} });
@@ -191,7 +221,14 @@ describe('requests', () => {
     });
     const old = await request('GET', '/v1.12/_ping');
     assert.equal(old.status, 400);
-    assert.match(old.text, /client version 1\.12 is too old\. Minimum supported API version is 1\.24/);
+    // A client that old would print JSON as it is.
+    assert.match(old.headers['content-type']!, /^text\/plain/);
+    assert.equal(
+      old.text,
+      'client version 1.12 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version\n',
+    );
+    assert.equal((await request('GET', '/v1.50.1/_ping')).status, 400);
+    assert.equal((await request('GET', '/v1.49.1/_ping')).status, 200);
   });
 
   test('to no route are answered in JSON', async () => {
@@ -199,6 +236,112 @@ describe('requests', () => {
     assert.equal(status, 404);
     assert.deepEqual(JSON.parse(text), { message: 'page not found' });
     assert.equal((await request('DELETE', '/_ping')).status, 404);
+  });
+
+  test('find their route with slashes in a row, and not with one at the end', async () => {
+    assert.equal((await request('GET', '//query')).status, 200);
+    assert.equal((await request('GET', '/v1.44//query')).status, 200);
+    assert.equal((await request('GET', '/query/')).status, 404);
+  });
+
+  test('with OPTIONS are answered for every path', async () => {
+    for (const url of ['/_ping', '/v1.40/nowhere']) {
+      const { status, text } = await request('OPTIONS', url);
+      assert.deepEqual([status, text], [200, ''], url);
+    }
+    assert.equal((await request('OPTIONS', '/v1.99/x')).status, 400);
+  });
+
+  test('have their parameters read by declaration', async () => {
+    const table: [query: string, read: object][] = [
+      ['', { flag: false, on: true, number: null, text: 'none', list: [], filters: [] }],
+      [
+        'flag=1&on=0&number=-7&text=a%20b&list=x&list=y',
+        { flag: true, on: false, number: -7, text: 'a b', list: ['x', 'y'], filters: [] },
+      ],
+      ['flag=none&on=&number=&text=', { flag: false, on: false, number: null, text: 'none', list: [], filters: [] }],
+      [
+        `flag=anything&filters=${encodeURIComponent('{"label":["a","b=c"]}')}`,
+        { flag: true, on: true, number: null, text: 'none', list: [], filters: ['a', 'b=c'] },
+      ],
+      [
+        `filters=${encodeURIComponent('{"label":{"a":true}}')}&unknown=1`,
+        { flag: false, on: true, number: null, text: 'none', list: [], filters: ['a'] },
+      ],
+    ];
+    for (const [query, read] of table) {
+      const { status, text } = await request('GET', `/query?${query}`);
+      assert.deepEqual([status, JSON.parse(text)], [200, read], query);
+    }
+  });
+
+  test('whose parameters cannot be read are refused', async () => {
+    const table: [query: string, message: string][] = [
+      ['number=x', 'strconv.Atoi: parsing "x": invalid syntax'],
+      ['number=99999999999999999999', 'strconv.Atoi: parsing "99999999999999999999": value out of range'],
+      ['flag=%zz', 'invalid URL escape "%zz"'],
+      ['flag;on', 'invalid semicolon separator in query'],
+      ['filters=nonsense', 'invalid filter'],
+      ['filters=[]', 'invalid filter'],
+      [`filters=${encodeURIComponent('{"label":"a"}')}`, 'invalid filter'],
+      [`filters=${encodeURIComponent('{"label":{"a":1}}')}`, 'invalid filter'],
+      [`filters=${encodeURIComponent('{"color":["a"]}')}`, "invalid filter 'color'"],
+    ];
+    for (const [query, message] of table) {
+      const { status, text } = await request('GET', `/query?${query}`);
+      assert.deepEqual([status, JSON.parse(text)], [400, { message }], query);
+    }
+  });
+
+  test('with bodies of every kind are read or refused as by Docker', async () => {
+    const json = { 'Content-Type': 'application/json' };
+    const table: [headers: Record<string, string>, body: string, status: number, answer: object][] = [
+      [{}, '', 200, {}],
+      [json, '', 200, {}],
+      [json, 'null', 200, {}],
+      [json, '{"name":"a","Other":1}', 200, { Name: 'a' }],
+      [{ 'Content-Type': 'application/json; charset=utf-8' }, '{"Name":"a"}', 200, { Name: 'a' }],
+      [{ ...json, 'Transfer-Encoding': 'chunked' }, '{"Name":"a"}', 200, { Name: 'a' }],
+      [{ ...json, Expect: '100-continue' }, '{"Name":"a"}', 200, { Name: 'a' }],
+      [
+        { ...json, 'Transfer-Encoding': 'chunked' },
+        '',
+        400,
+        { message: 'invalid JSON: got EOF while reading request body' },
+      ],
+      [json, '{', 400, { message: 'invalid JSON: unexpected EOF' }],
+      [json, '{"Name":"a', 400, { message: 'invalid JSON: unexpected EOF' }],
+      [json, '{} x', 400, { message: 'unexpected content after JSON' }],
+      [json, '[]', 400, { message: 'invalid JSON: cannot unmarshal array into the body of type object' }],
+      [json, '{"Name":5}', 400, { message: 'invalid JSON: cannot unmarshal number 5 into field Name of type string' }],
+      [
+        { 'Content-Type': 'text/plain' },
+        '{}',
+        400,
+        { message: "unsupported Content-Type header (text/plain): must be 'application/json'" },
+      ],
+      [{}, '{}', 400, { message: 'malformed Content-Type header (): mime: no media type' }],
+    ];
+    for (const [headers, body, status, answer] of table) {
+      const got = await request('POST', '/body', { headers, body });
+      assert.deepEqual([got.status, JSON.parse(got.text)], [status, answer], `${JSON.stringify(headers)} ${body}`);
+    }
+    const huge = await request('POST', '/body', { headers: json, body: `{"Name":"${'x'.repeat(9_000_000)}"}` });
+    assert.equal(huge.status, 413);
+    const chunked = { ...json, 'Transfer-Encoding': 'chunked' };
+    const hugeToo = await request('POST', '/body', { headers: chunked, body: `{"Name":"${'x'.repeat(9_000_000)}"}` });
+    assert.equal(hugeToo.status, 413);
+  });
+
+  test('that come in one packet are answered one after the other', async () => {
+    const body = '{"Name":"b"}';
+    const text = await converse([
+      'GET /query?text=first HTTP/1.1\r\nHost: d\r\n\r\n' +
+        `POST /body HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}` +
+        'GET /nowhere HTTP/1.1\r\nHost: d\r\n\r\n' +
+        'GET /query?text=last HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n',
+    ]);
+    assert.match(text, /"first"[\s\S]*"Name":"b"[\s\S]* 404 [\s\S]*page not found[\s\S]*"last"/);
   });
 
   test('with HEAD get headers only', async () => {
@@ -353,6 +496,12 @@ describe('taken-over connections', () => {
     assert.equal(binary, true);
     socket.close();
     assert.equal((await request('GET', '/containers/c/attach/ws')).status, 400);
+    // Messages were text before 1.28.
+    const older = new WebSocket(`ws+unix://${path}:/v1.27/containers/c/attach/ws?stream=1`);
+    await new Promise((resolve) => older.on('open', resolve));
+    older.send('hi');
+    assert.equal(await new Promise((resolve) => older.on('message', (_, isBinary) => resolve(isBinary))), false);
+    older.close();
   });
 });
 

@@ -3,15 +3,16 @@ import { createServer as createTlsServer, type ServerOptions as TlsServerOptions
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { GantryError } from '../../api/errors.ts';
+import { API_VERSION } from '../../api/version.ts';
 import type { Logger } from '../../engine/context.ts';
 import type { ApiRequest, ApiVersion, Route } from '../contract.ts';
 import { readJsonBody } from './body.ts';
 import { BodyReader } from './conform.ts';
 import { BareTakeover } from './hijack.ts';
-import { RequestQuery } from './query.ts';
+import { readQuery } from './parameters.ts';
 import { HttpReply, type Takeover } from './reply.ts';
 import { Router } from './router.ts';
-import { MAX_API_VERSION, NEWEST, requestedVersion } from './version.ts';
+import { isTooOld, NEWEST, requestedVersion } from './version.ts';
 
 /** Operations whose connection becomes a raw stream. Any other request with an Upgrade header is answered as if it had none. */
 const HIJACKS = new Set(['ContainerAttach', 'ExecStart', 'ContainerAttachWebsocket']);
@@ -45,7 +46,7 @@ export class ApiServer {
     this.#log = options.log;
     this.#onActivity = options.onActivity;
     this.#headers = {
-      'Api-Version': MAX_API_VERSION,
+      'Api-Version': API_VERSION,
       'Docker-Experimental': 'false',
       Ostype: 'linux',
       Server: `Gantry/${options.version} (linux)`,
@@ -149,17 +150,24 @@ export class ApiServer {
       const path = pathOf(url);
       const { prefix, rest } = splitVersion(path);
       const match = this.#router.find(request.method ?? '', rest);
-      if (match === null) throw new GantryError('not_found', 'page not found');
+      const options = request.method === 'OPTIONS';
+      if (match === null && !options) throw new GantryError('not_found', 'page not found');
+      if (isTooOld(prefix)) reply.usePlainErrors();
       const version: ApiVersion = prefix === '' ? NEWEST : requestedVersion(prefix);
+      if (match === null) {
+        // As dockerd for every path, there or not.
+        reply.empty(200);
+        return;
+      }
       const { route, params } = match;
-      const body =
-        route.body === undefined ? undefined : await readJsonBody(route, request.headers, request, this.#bodies);
-      const apiRequest: ApiRequest<never> = {
+      const query = readQuery(route.query, url.slice(path.length + 1));
+      const body = route.body === null ? null : await readJsonBody(route.body, request.headers, request, this.#bodies);
+      const apiRequest: ApiRequest<never, never> = {
         method: request.method ?? '',
         path: rest,
         version,
         params,
-        query: new RequestQuery(url.slice(path.length + 1)),
+        query: query as never,
         headers: request.headers,
         body: body as never,
         input: request,
@@ -204,6 +212,6 @@ function pathOf(url: string): string {
 
 /** '/v1.41/info' -> '1.41' and '/info'. */
 function splitVersion(path: string): { prefix: string; rest: string } {
-  const found = /^\/v(\d+(?:\.\d+)*)(\/.*)$/.exec(path);
+  const found = /^\/v([\d.]+)(\/.*)$/.exec(path);
   return found === null ? { prefix: '', rest: path } : { prefix: found[1]!, rest: found[2]! };
 }

@@ -1,15 +1,26 @@
-import { type Static, Type } from 'typebox';
-import { GantryError, notSupportedYet } from '../../api/errors.ts';
+import { Type } from 'typebox';
+import { GantryError } from '../../api/errors.ts';
 import {
   ContainerConfig,
+  ContainerCreateResponse,
+  ContainerInspectResponse,
+  ContainerPruneResponse,
+  ContainerSummary,
+  ContainerTopResponse,
+  ContainerUpdateResponse,
   HostConfig,
   NetworkingConfig,
   Resources,
   RestartPolicy,
 } from '../../api/schemas/container.ts';
 import type { Containers } from '../../engine/containers/containers.ts';
-import type { ApiRequest, Route } from '../contract.ts';
+import { CONTAINER_PRUNE_FILTERS } from '../../engine/containers/list.ts';
+import { CONTAINER_FILTERS } from '../../engine/containers/list-filter.ts';
+import { type Route, route } from '../contract.ts';
+import { empty, json } from '../http/answers.ts';
+import { filters, flag, number, text } from '../http/parameters.ts';
 import { containerIoRoutes } from './containers-io.ts';
+import { containerStateRoutes } from './containers-state.ts';
 
 const CreateBody = Type.Intersect([
   ContainerConfig,
@@ -23,140 +34,140 @@ const UpdateBody = Type.Intersect([Resources, Type.Object({ RestartPolicy: Type.
 
 /** The Engine API's Container tag, but for logs, changes, export and archives. */
 export function containerRoutes(containers: Containers): Route[] {
-  return [...listRoutes(containers), ...lifecycleRoutes(containers), ...containerIoRoutes(containers)];
-}
-
-function listRoutes(containers: Containers): Route[] {
   return [
-    {
-      method: 'GET',
-      path: '/containers/json',
-      operationId: 'ContainerList',
-      async handler({ query, version }, reply) {
-        const filters = query.filters();
-        const limit = query.int('limit') ?? 0;
-        reply.json(
-          200,
-          await containers.list({
-            all: query.bool('all'),
-            limit: Math.max(0, limit),
-            size: query.bool('size'),
-            filters,
-            apiVersion: version.toString(),
-          }),
-        );
-      },
-    },
-    {
-      method: 'POST',
-      path: '/containers/create',
-      operationId: 'ContainerCreate',
-      body: CreateBody,
-      async handler(request: ApiRequest<Static<typeof CreateBody>>, reply) {
-        const { query, version, body } = request;
-        const platform = version.lessThan('1.41') ? '' : query.string('platform');
-        const request_ = { name: query.string('name'), platform, body, apiVersion: version.toString() };
-        reply.json(201, await containers.create(request_));
-      },
-    },
-    {
-      method: 'GET',
-      path: '/containers/:id/json',
-      operationId: 'ContainerInspect',
-      async handler({ params, query }, reply) {
-        const container = containers.resolve(params.id!);
-        reply.json(200, await containers.inspect(container, { size: query.bool('size') }));
-      },
-    },
-    {
-      method: 'GET',
-      path: '/containers/:id/top',
-      operationId: 'ContainerTop',
-      async handler({ params, query }, reply) {
-        reply.json(200, await containers.top(containers.resolve(params.id!), query.string('ps_args')));
-      },
-    },
-    {
-      method: 'POST',
-      path: '/containers/prune',
-      operationId: 'ContainerPrune',
-      async handler({ query }, reply) {
-        reply.json(200, await containers.prune(query.filters()));
-      },
-    },
-    {
-      method: 'DELETE',
-      path: '/containers/:id',
-      operationId: 'ContainerDelete',
-      async handler({ params, query }, reply) {
-        const options = { force: query.bool('force'), volumes: query.bool('v'), link: query.bool('link') };
-        await containers.remove(containers.resolve(params.id!), options, params.id!);
-        reply.empty(204);
-      },
-    },
+    ...viewRoutes(containers),
+    ...changeRoutes(containers),
+    ...containerStateRoutes(containers),
+    ...containerIoRoutes(containers),
   ];
 }
 
-function lifecycleRoutes(containers: Containers): Route[] {
-  /** POST /containers/:id/<action> answered with 204. */
-  const action = (name: string, operationId: string, work: (request: ApiRequest) => Promise<void>): Route => ({
-    method: 'POST',
-    path: `/containers/:id/${name}`,
-    operationId,
-    async handler(request, reply) {
-      await work(request);
-      reply.empty(204);
-    },
-  });
-  const stopOptions = ({ query, version }: ApiRequest) => ({
-    signal: version.lessThan('1.42') ? '' : query.string('signal'),
-    timeout: query.string('t') === '' ? null : query.int('t'),
-  });
+function viewRoutes(containers: Containers): Route[] {
   return [
-    action('start', 'ContainerStart', async ({ params, query, headers }) => {
-      if (Number(headers['content-length'] ?? 0) > 7 || headers['transfer-encoding'] !== undefined) {
-        throw new GantryError(
-          'invalid_parameter',
-          'starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24',
-        );
-      }
-      if (query.string('checkpoint') !== '' || query.string('checkpoint-dir') !== '') {
-        throw notSupportedYet('starting from a checkpoint');
-      }
-      await containers.start(containers.resolve(params.id!));
+    route({
+      method: 'GET',
+      path: '/containers/json',
+      operationId: 'ContainerList',
+      summary: 'Containers, newest first',
+      query: {
+        all: flag('Those too that do not run'),
+        limit: number('The newest so many, whether they run or not'),
+        size: flag('With sizes, which are read from disk'),
+        filters: filters('Which containers', CONTAINER_FILTERS),
+      },
+      answers: { 200: json('The containers', Type.Array(ContainerSummary)) },
+      refusals: [404],
+      async handler({ query, version }, reply) {
+        const limit = Math.max(0, query.limit ?? 0);
+        reply.json(200, await containers.list({ ...query, limit, apiVersion: version.toString() }));
+      },
     }),
-    action('stop', 'ContainerStop', (request) =>
-      containers.stop(containers.resolve(request.params.id!), stopOptions(request)),
-    ),
-    action('restart', 'ContainerRestart', (request) =>
-      containers.restart(containers.resolve(request.params.id!), stopOptions(request)),
-    ),
-    action('kill', 'ContainerKill', async ({ params, query }) => {
-      try {
-        await containers.kill(containers.resolve(params.id!), query.string('signal'));
-      } catch (error) {
-        if (!(error instanceof GantryError)) throw error;
-        throw new GantryError(error.code, `cannot kill container: ${params.id}: ${error.message}`, { cause: error });
-      }
+    route({
+      method: 'GET',
+      path: '/containers/:id/json',
+      operationId: 'ContainerInspect',
+      summary: 'All about a container',
+      query: { size: flag('With sizes, which are read from disk') },
+      answers: { 200: json('The container', ContainerInspectResponse) },
+      refusals: [404],
+      async handler({ params, query }, reply) {
+        reply.json(200, await containers.inspect(containers.resolve(params.id!), query));
+      },
     }),
-    action('pause', 'ContainerPause', ({ params }) => containers.pause(containers.resolve(params.id!))),
-    action('unpause', 'ContainerUnpause', ({ params }) => containers.unpause(containers.resolve(params.id!))),
-    action('rename', 'ContainerRename', ({ params, query }) =>
-      containers.rename(containers.resolve(params.id!), query.string('name')),
-    ),
-    {
+    route({
+      method: 'GET',
+      path: '/containers/:id/top',
+      operationId: 'ContainerTop',
+      summary: "A container's processes",
+      query: { ps_args: text('Options of ps(1)', { missing: '-ef' }) },
+      answers: { 200: json('The columns and rows of ps', ContainerTopResponse) },
+      refusals: [404, 409],
+      async handler({ params, query }, reply) {
+        reply.json(200, await containers.top(containers.resolve(params.id!), query.ps_args));
+      },
+    }),
+  ];
+}
+
+function changeRoutes(containers: Containers): Route[] {
+  return [
+    route({
+      method: 'POST',
+      path: '/containers/create',
+      operationId: 'ContainerCreate',
+      summary: 'Make a container',
+      query: {
+        name: text('Its name; one is made up for none'),
+        platform: text('os[/arch[/variant]] that the image must have'),
+      },
+      body: CreateBody,
+      answers: { 201: json('It is there', ContainerCreateResponse) },
+      refusals: [404, 409],
+      async handler({ query, version, body }, reply) {
+        if (Object.keys(body).every((key) => ['HostConfig', 'NetworkingConfig'].includes(key))) {
+          throw new GantryError('invalid_parameter', 'config cannot be empty in order to create a container');
+        }
+        const platform = version.lessThan('1.41') ? '' : query.platform;
+        reply.json(201, await containers.create({ ...query, platform, body, apiVersion: version.toString() }));
+      },
+    }),
+    route({
       method: 'POST',
       path: '/containers/:id/update',
       operationId: 'ContainerUpdate',
+      summary: "Change a container's limits and restart policy",
       body: UpdateBody,
-      async handler(request: ApiRequest<Static<typeof UpdateBody>>, reply) {
-        const { body, params, version } = request;
+      answers: { 200: json('They are changed', ContainerUpdateResponse) },
+      refusals: [404, 409],
+      async handler({ body, params, version }, reply) {
         if (version.lessThan('1.40')) delete body.PidsLimit;
         // 0 and all negative numbers take the limit away.
         if (body.PidsLimit != null && body.PidsLimit <= 0) body.PidsLimit = 0;
         const warnings = await containers.update(containers.resolve(params.id!), body);
         reply.json(200, { Warnings: warnings.length > 0 ? warnings : null });
       },
-    },
+    }),
+    route({
+      method: 'POST',
+      path: '/containers/:id/rename',
+      operationId: 'ContainerRename',
+      summary: 'Give a container another name',
+      query: { name: text('The new name') },
+      answers: { 204: empty('It has that name') },
+      refusals: [404, 409],
+      async handler({ params, query }, reply) {
+        await containers.rename(containers.resolve(params.id!), query.name);
+        reply.empty(204);
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/containers/:id',
+      operationId: 'ContainerDelete',
+      summary: 'Remove a container',
+      query: {
+        v: flag('Its anonymous volumes too'),
+        force: flag('Kill it first when it runs'),
+        link: flag('Remove the link of that name instead'),
+      },
+      answers: { 204: empty('It is gone') },
+      refusals: [404, 409],
+      async handler({ params, query }, reply) {
+        const options = { force: query.force, volumes: query.v, link: query.link };
+        await containers.remove(containers.resolve(params.id!), options, params.id!);
+        reply.empty(204);
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/containers/prune',
+      operationId: 'ContainerPrune',
+      summary: 'Remove containers that do not run',
+      query: { filters: filters('Which of them', CONTAINER_PRUNE_FILTERS) },
+      answers: { 200: json('What was removed', ContainerPruneResponse) },
+      async handler({ query }, reply) {
+        reply.json(200, await containers.prune(query.filters));
+      },
+    }),
   ];
 }

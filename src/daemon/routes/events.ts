@@ -1,9 +1,11 @@
 import { GantryError } from '../../api/errors.ts';
-import type { EventMessage } from '../../api/schemas/system.ts';
+import { EventMessage } from '../../api/schemas/system.ts';
 import { EVENT_FILTERS, eventMatches } from '../../engine/event-filter.ts';
 import type { EventBus } from '../../engine/events.ts';
 import { queryTime } from '../../engine/timestamp.ts';
-import type { Route } from '../contract.ts';
+import { type ApiVersion, type Route, route } from '../contract.ts';
+import { json } from '../http/answers.ts';
+import { filters, text } from '../http/parameters.ts';
 
 /** What a client that does not read may fall behind before it is cut off: events must not fill the daemon's memory. */
 const BACKLOG_BYTES = 8 << 20;
@@ -25,25 +27,39 @@ export function eventJson(event: EventMessage): string {
   return `${JSON.stringify({ ...old, ...rest }).slice(0, -1)},"timeNano":${nanoseconds(event)}}\n`;
 }
 
+/** Whether clients of that version know such an event: the creation of an image came with 1.46. */
+function known(event: EventMessage, version: ApiVersion): boolean {
+  return !(event.Type === 'image' && event.Action === 'create' && version.lessThan('1.46'));
+}
+
 /** SystemEvents. */
 export function eventRoutes(events: EventBus): Route[] {
   return [
-    {
+    route({
       method: 'GET',
       path: '/events',
       operationId: 'SystemEvents',
-      async handler(request, reply) {
-        const { query, signal } = request;
-        const filters = query.filters();
-        filters.accept(EVENT_FILTERS);
-        const since = query.string('since') === '' ? null : queryTime(query.string('since'));
-        const until = query.string('until') === '' ? null : queryTime(query.string('until'));
+      summary: 'What happens, and what happened',
+      query: {
+        since: text('Unix seconds, RFC 3339 or a duration back from now: what happened from then on, first'),
+        until: text('The same: end then'),
+        filters: filters('Which events', EVENT_FILTERS),
+      },
+      answers: { 200: json('One event after the other', EventMessage) },
+      async handler({ query, version, signal }, reply) {
+        const since = query.since === '' ? null : queryTime(query.since);
+        const until = query.until === '' ? null : queryTime(query.until);
         if (since !== null && until !== null && since > until) {
-          throw new GantryError('invalid_parameter', '`since` must be before `until`: swap the two times');
+          throw new GantryError(
+            'invalid_parameter',
+            `\`since\` time (${query.since}) cannot be after \`until\` time (${query.until})`,
+          );
         }
         const stream = reply.stream(200, { 'Content-Type': 'application/json' });
         const wanted = (event: EventMessage): boolean =>
-          eventMatches(event, filters) && (until === null || nanoseconds(event) <= until);
+          known(event, version) &&
+          eventMatches(event, query.filters) &&
+          (until === null || nanoseconds(event) <= until);
         if (since !== null)
           for (const event of events.past())
             if (nanoseconds(event) >= since && wanted(event)) stream.write(eventJson(event));
@@ -73,6 +89,6 @@ export function eventRoutes(events: EventBus): Route[] {
           else signal.addEventListener('abort', finish, { once: true });
         });
       },
-    },
+    }),
   ];
 }

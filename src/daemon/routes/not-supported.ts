@@ -1,5 +1,9 @@
+import { Type } from 'typebox';
 import { GantryError, notSupportedYet } from '../../api/errors.ts';
-import type { Route } from '../contract.ts';
+import { BuildPruneResponse } from '../../api/schemas/image.ts';
+import { type Route, route } from '../contract.ts';
+import { json } from '../http/answers.ts';
+import { filters, flag, number } from '../http/parameters.ts';
 
 const NOT_A_MANAGER =
   'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
@@ -58,53 +62,103 @@ const LATER: readonly [...Refusal, what: string][] = [
   ['DELETE', '/containers/:id/checkpoints/:checkpoint', 'CheckpointDelete', 'checkpoints'],
 ];
 
+/** Filter keys of BuildPrune. */
+const BUILD_PRUNE_FILTERS = [
+  'until',
+  'id',
+  'parent',
+  'type',
+  'description',
+  'inuse',
+  'shared',
+  'private',
+  'label',
+  'label!',
+  'unused-for',
+];
+
 /** Every operation of the Engine API that no other routes file serves: each answers what it is that is missing. */
 export function notSupportedRoutes(): Route[] {
-  const route = ([method, path, operationId]: Refusal, error: () => GantryError): Route => ({
-    method,
-    path,
-    operationId,
-    async handler() {
-      throw error();
-    },
-  });
   return [
-    ...OF_A_SWARM.map((refusal) => route(refusal, () => new GantryError('unavailable', NOT_A_MANAGER))),
-    route(
+    ...OF_A_SWARM.map((refusal) => refused(refusal, () => new GantryError('unavailable', NOT_A_MANAGER))),
+    refused(
       ['POST', '/swarm/leave', 'SwarmLeave'],
       () => new GantryError('unavailable', 'This node is not part of a swarm'),
     ),
     ...LATER.map(([method, path, operationId, what]) =>
-      route([method, path, operationId], () => notSupportedYet(what)),
+      refused([method, path, operationId], () => notSupportedYet(what)),
     ),
-    ...(['GET', 'DELETE'] as const).map((method): Route => {
-      const [path, operationId] =
-        method === 'GET' ? ['/plugins/:name*/json', 'PluginInspect'] : ['/plugins/:name*', 'PluginDelete'];
-      return {
-        method,
-        path,
-        operationId,
-        async handler(request) {
-          throw new GantryError('not_found', `plugin "${request.params.name}" not found`);
-        },
-      };
-    }),
-    {
+    ...pluginRoutes(),
+    buildPruneRoute(),
+  ];
+}
+
+/** An operation that only answers why it is not there. */
+function refused([method, path, operationId]: Refusal, error: () => GantryError): Route {
+  const { status, message } = error();
+  return route({
+    method,
+    path,
+    operationId,
+    summary: message,
+    answers: {},
+    refusals: [status],
+    async handler() {
+      throw error();
+    },
+  });
+}
+
+/** There are none: an empty list, and no such plugin. */
+function pluginRoutes(): Route[] {
+  const absent = (method: 'GET' | 'DELETE', path: string, operationId: string): Route =>
+    route({
+      method,
+      path,
+      operationId,
+      summary: 'Plugins are not supported yet: there is none of that name',
+      answers: {},
+      refusals: [404],
+      async handler({ params }) {
+        throw new GantryError('not_found', `plugin "${params.name}" not found`);
+      },
+    });
+  return [
+    absent('GET', '/plugins/:name*/json', 'PluginInspect'),
+    absent('DELETE', '/plugins/:name*', 'PluginDelete'),
+    route({
       method: 'GET',
       path: '/plugins',
       operationId: 'PluginList',
+      summary: 'Plugins are not supported yet: there are none',
+      query: { filters: filters('Which plugins', ['capability', 'enable', 'enabled']) },
+      answers: { 200: json('No plugin', Type.Array(Type.Any())) },
       async handler(_request, reply) {
         reply.json(200, []);
       },
-    },
-    {
-      method: 'POST',
-      path: '/build/prune',
-      operationId: 'BuildPrune',
-      async handler(_request, reply) {
-        // `docker system prune` calls it; nothing is ever in the cache.
-        reply.json(200, { CachesDeleted: null, SpaceReclaimed: 0 });
-      },
-    },
+    }),
   ];
+}
+
+/** `docker system prune` calls it; nothing is ever in the cache. */
+function buildPruneRoute(): Route {
+  const bound = number('Of no effect on an empty cache: bytes to leave');
+  return route({
+    method: 'POST',
+    path: '/build/prune',
+    operationId: 'BuildPrune',
+    summary: 'Building is not supported yet: the cache is empty',
+    query: {
+      all: flag('Of no effect on an empty cache'),
+      'keep-storage': bound,
+      'reserved-space': bound,
+      'max-used-space': bound,
+      'min-free-space': bound,
+      filters: filters('Which records', BUILD_PRUNE_FILTERS),
+    },
+    answers: { 200: json('What was removed', BuildPruneResponse) },
+    async handler(_request, reply) {
+      reply.json(200, { CachesDeleted: null, SpaceReclaimed: 0 });
+    },
+  });
 }

@@ -42,9 +42,9 @@ async function call(
     {
       params: { name: request.name ?? '' },
       body: request.body,
-      query: { filters: () => new Filters(), bool: () => request.force === true },
+      query: { filters: new Filters(), force: request.force === true },
       version: { lessThan: () => request.old === true },
-    } as unknown as ApiRequest<never>,
+    } as unknown as ApiRequest<never, never>,
     reply,
   );
   return answer;

@@ -1,66 +1,95 @@
 import { GantryError } from '../../api/errors.ts';
-import { type VolumeCreateOptions, VolumeCreateOptions as VolumeCreateSchema } from '../../api/schemas/volume.ts';
-import type { Volumes } from '../../engine/volumes/volumes.ts';
-import type { ApiRequest, Route } from '../contract.ts';
+import { Volume, VolumeCreateOptions, VolumeListResponse, VolumePruneResponse } from '../../api/schemas/volume.ts';
+import { VOLUME_FILTERS, VOLUME_PRUNE_FILTERS, type Volumes } from '../../engine/volumes/volumes.ts';
+import { type Route, route } from '../contract.ts';
+import { empty, json } from '../http/answers.ts';
+import { filters, flag } from '../http/parameters.ts';
 
 /** The Engine API's Volume tag. */
 export function volumeRoutes(volumes: Volumes): Route[] {
+  return [...viewRoutes(volumes), ...changeRoutes(volumes)];
+}
+
+function viewRoutes(volumes: Volumes): Route[] {
   return [
-    {
+    route({
       method: 'GET',
       path: '/volumes',
       operationId: 'VolumeList',
-      async handler(request, reply) {
-        reply.json(200, { Volumes: volumes.list(request.query.filters()), Warnings: null });
+      summary: 'Volumes by name',
+      query: { filters: filters('Which volumes', VOLUME_FILTERS) },
+      answers: { 200: json('The volumes', VolumeListResponse) },
+      async handler({ query }, reply) {
+        reply.json(200, { Volumes: volumes.list(query.filters), Warnings: null });
       },
-    },
-    {
-      method: 'POST',
-      path: '/volumes/create',
-      operationId: 'VolumeCreate',
-      body: VolumeCreateSchema,
-      async handler(request: ApiRequest<VolumeCreateOptions>, reply) {
-        reply.json(201, volumes.create(request.body));
-      },
-    },
-    {
-      method: 'POST',
-      path: '/volumes/prune',
-      operationId: 'VolumePrune',
-      async handler(request, reply) {
-        // Before 1.42 prune took named volumes too.
-        const allByDefault = request.version.lessThan('1.42');
-        const { deleted, bytes } = await volumes.prune(request.query.filters(), { allByDefault });
-        reply.json(200, { VolumesDeleted: deleted, SpaceReclaimed: bytes });
-      },
-    },
-    {
+    }),
+    route({
       method: 'GET',
       path: '/volumes/:name',
       operationId: 'VolumeInspect',
-      async handler(request, reply) {
-        reply.json(200, volumes.inspect(request.params.name!));
+      summary: 'All about a volume',
+      answers: { 200: json('The volume', Volume) },
+      refusals: [404],
+      async handler({ params }, reply) {
+        reply.json(200, volumes.inspect(params.name!));
       },
-    },
-    {
+    }),
+  ];
+}
+
+function changeRoutes(volumes: Volumes): Route[] {
+  return [
+    route({
+      method: 'POST',
+      path: '/volumes/create',
+      operationId: 'VolumeCreate',
+      summary: 'Make a volume, or give the one of that name',
+      body: VolumeCreateOptions,
+      answers: { 201: json('The volume', Volume) },
+      refusals: [501, 503],
+      async handler({ body, version }, reply) {
+        // Older clients know nothing of a cluster's volumes; dockerd passes over the field.
+        if (version.lessThan('1.42')) delete body.ClusterVolumeSpec;
+        reply.json(201, volumes.create(body));
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/volumes/prune',
+      operationId: 'VolumePrune',
+      summary: 'Remove volumes that no container uses',
+      query: { filters: filters('Which of them; anonymous ones alone without all=true', VOLUME_PRUNE_FILTERS) },
+      answers: { 200: json('What was removed', VolumePruneResponse) },
+      async handler({ query, version }, reply) {
+        // Before 1.42 prune took named volumes too.
+        const allByDefault = version.lessThan('1.42');
+        const { deleted, bytes } = await volumes.prune(query.filters, { allByDefault });
+        reply.json(200, { VolumesDeleted: deleted, SpaceReclaimed: bytes });
+      },
+    }),
+    route({
       method: 'PUT',
       path: '/volumes/:name',
       operationId: 'VolumeUpdate',
+      summary: 'Change a volume of a cluster: refused outside of a swarm',
+      answers: {},
+      refusals: [503],
       async handler() {
-        throw new GantryError(
-          'unavailable',
-          'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
-        );
+        throw new GantryError('unavailable', 'volume update only valid for cluster volumes, but swarm is unavailable');
       },
-    },
-    {
+    }),
+    route({
       method: 'DELETE',
       path: '/volumes/:name',
       operationId: 'VolumeDelete',
-      async handler(request, reply) {
-        await volumes.remove(request.params.name!, request.query.bool('force'));
+      summary: 'Remove a volume and what is in it',
+      query: { force: flag('No error for one that is not there') },
+      answers: { 204: empty('It is gone') },
+      refusals: [404, 409],
+      async handler({ params, query }, reply) {
+        await volumes.remove(params.name!, query.force);
         reply.empty(204);
       },
-    },
+    }),
   ];
 }

@@ -5,7 +5,8 @@ import type { Container } from './container.ts';
 import { listedPorts, networkNameOf } from './network-view.ts';
 import { NEVER } from './status-text.ts';
 
-const KEYS = [
+/** Filter keys of ContainerList. */
+export const CONTAINER_FILTERS = [
   'ancestor',
   'before',
   'expose',
@@ -32,7 +33,7 @@ const STATUSES: readonly ContainerStatus[] = [
   'exited',
   'dead',
 ];
-const HEALTH = ['starting', 'healthy', 'unhealthy', 'none'];
+const HEALTH = ['none', 'starting', 'healthy', 'unhealthy'];
 
 export interface FilterContext {
   resolve(reference: string): Container;
@@ -52,16 +53,22 @@ export interface ListFilter {
 
 /** Filters of ContainerList made ready. Throws invalid_parameter for unknown keys and values, not_found for before and since. */
 export function listFilter(filters: Filters, context: FilterContext): ListFilter {
-  filters.accept(KEYS);
-  const bad = (key: string, value: string) => new GantryError('invalid_parameter', `invalid filter '${key}=${value}'`);
+  filters.accept(CONTAINER_FILTERS);
+  const invalid = (message: string) => new GantryError('invalid_parameter', message);
   const exited = filters.get('exited').map((value) => {
-    if (!/^-?\d+$/.test(value)) throw bad('exited', value);
+    if (!/^[-+]?\d+$/.test(value)) throw invalid(`strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax`);
     return Number(value);
   });
   const statuses = filters.get('status');
-  for (const value of statuses) if (!STATUSES.includes(value as ContainerStatus)) throw bad('status', value);
+  for (const value of statuses) {
+    if (STATUSES.includes(value as ContainerStatus)) continue;
+    throw invalid(`invalid value for state (${value}): must be one of ${STATUSES.join(', ')}`);
+  }
   const health = filters.get('health');
-  for (const value of health) if (!HEALTH.includes(value)) throw bad('health', value);
+  for (const value of health) {
+    if (HEALTH.includes(value)) continue;
+    throw invalid(`invalid value for health (${value}): must be one of ${HEALTH.join(', ')}`);
+  }
   const isTask = filters.has('is-task') ? filters.bool('is-task', false) : false;
   const ports = {
     publish: filters.get('publish').map((value) => portRange('publish', value)),
@@ -139,10 +146,24 @@ interface PortRange {
   protocol: string;
 }
 
+/** "80", "80/udp", "8000-8010/tcp". Throws invalid_parameter with Docker's messages. */
 function portRange(key: string, value: string): PortRange {
-  const match = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(value);
-  if (match === null) throw new GantryError('invalid_parameter', `invalid port '${value}' of filter '${key}'`);
-  return { first: Number(match[1]), last: Number(match[2] ?? match[1]), protocol: match[3] ?? 'tcp' };
+  const invalid = (message: string) => new GantryError('invalid_parameter', message);
+  if (value.includes(':')) throw invalid(`filter for '${key}' should not contain ':': ${value}`);
+  const [ports = '', protocol = 'tcp'] = value.split('/');
+  const [first = '', last = first] = ports.split('-');
+  const number = (text: string): number => {
+    const why = !/^\d+$/.test(text) ? 'invalid syntax' : Number(text) > 65_535 ? 'value out of range' : null;
+    if (why === null) return Number(text);
+    throw invalid(
+      `error while looking up for ${key} ${value}: strconv.ParseUint: parsing ${JSON.stringify(text)}: ${why}`,
+    );
+  };
+  const range = { first: number(first), last: number(last), protocol: protocol.toLowerCase() };
+  if (range.last < range.first) {
+    throw invalid(`error while looking up for ${key} ${value}: invalid range specified for port: ${ports}`);
+  }
+  return range;
 }
 
 function matchesPort(wanted: { publish: PortRange[]; expose: PortRange[] }, container: Container): boolean {

@@ -3,7 +3,7 @@ import type { Filters } from '../../api/filters.ts';
 import type { ContainerSummary } from '../../api/schemas/container.ts';
 import { parseNano } from '../../api/timestamp.ts';
 import type { EngineContext } from '../context.ts';
-import { filterTime } from '../timestamp.ts';
+import { untilNs } from '../until-filter.ts';
 import type { Container } from './container.ts';
 import type { ImageLookup, ListOptions } from './contract.ts';
 import { listFilter } from './list-filter.ts';
@@ -87,15 +87,17 @@ export async function sizesOf(
   return { rw, rootFs };
 }
 
+/** Filter keys of ContainerPrune. */
+export const CONTAINER_PRUNE_FILTERS = ['label', 'label!', 'until'];
+
 /** Containers that prune removes. Throws invalid_parameter for unknown filters. */
 export function pruneCandidates(containers: Container[], filters: Filters): Container[] {
-  filters.accept(['label', 'label!', 'until']);
-  const until = filters.get('until').map((text) => filterTime(text));
-  if (until.length > 1) throw new GantryError('invalid_parameter', 'more than one until filter specified');
+  filters.accept(CONTAINER_PRUNE_FILTERS);
+  const until = untilNs(filters);
   return containers.filter((container) => {
     const { record } = container;
     if (!['created', 'exited', 'dead'].includes(record.state.status)) return false;
-    if (until.length > 0 && parseNano(record.created)! > until[0]!) return false;
+    if (until !== null && parseNano(record.created)! > until) return false;
     if (!filters.matchLabels('label', record.config.Labels)) return false;
     return !filters.has('label!') || !filters.matchLabels('label!', record.config.Labels);
   });

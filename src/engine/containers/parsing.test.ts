@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Filters } from '../../api/filters.ts';
+import { untilNs } from '../until-filter.ts';
 import { parseSignal, stopsForGood } from './signals.ts';
 import { commandText } from './summary.ts';
 import { parsePs } from './top.ts';
@@ -23,6 +25,15 @@ test('signals by number and name', () => {
   assert.equal(stopsForGood(1, 15), false);
   assert.equal(stopsForGood(1, 1), true);
   assert.equal(stopsForGood(9, 15), true);
+});
+
+test('the until filter', () => {
+  const until = (...values: string[]) => untilNs(new Filters({ until: values }));
+  assert.equal(until(), null);
+  assert.equal(until('1.5'), 1_500_000_000n);
+  assert.equal(until('2026-01-02T03:04:05Z'), BigInt(Date.parse('2026-01-02T03:04:05Z')) * 1_000_000n);
+  assert.throws(() => until('yesterday'), { message: 'failed to parse value as time or duration: "yesterday"' });
+  assert.throws(() => until('1h', '2h'), { message: 'more than one until filter specified' });
 });
 
 test('ps: our rows, with the command as one field, and the threads of our processes', () => {

@@ -66,6 +66,7 @@ export async function commitContainer(
       variant: parent?.variant ?? '',
       reference,
     });
+    imageEvent(scope, 'create', id, id);
     scope.context.events.emit('container', 'commit', container.id, {
       ...container.config.Labels,
       comment: options.comment,

@@ -1,17 +1,23 @@
 import type { Readable } from 'node:stream';
 import type { Filters } from '../../api/filters.ts';
-import type { ImageDeleteResponseItem, ImageInspect, ImageSummary } from '../../api/schemas/image.ts';
+import type {
+  ImageDeleteResponseItem,
+  ImageHistoryItem,
+  ImageInspect,
+  ImagePruneResponse,
+  ImageSummary,
+} from '../../api/schemas/image.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
 import type { ImageRecord } from '../image-record.ts';
 import { type CommitOptions, commitContainer, type ImportOptions, importImage } from './create.ts';
 import { ImageStore } from './image-store.ts';
-import { type HistoryResponseItem, imageHistory, inspectImage } from './inspect.ts';
+import { imageHistory, inspectImage } from './inspect.ts';
 import { LayerUse } from './layer-use.ts';
 import { type ImageListOptions, listImages } from './list.ts';
 import { type LoadOptions, loadImages } from './load.ts';
 import { checkPlatform, type Platform } from './platform.ts';
-import { type ImagePruneReport, type ImageRemoveOptions, pruneImages, removeImage } from './remove.ts';
+import { type ImageRemoveOptions, pruneImages, removeImage } from './remove.ts';
 import { saveImages } from './save.ts';
 import type { ImageScope } from './scope.ts';
 import { tagImage, tagTarget } from './tag.ts';
@@ -53,7 +59,7 @@ export class Images {
     return inspectImage(this.#scope, this.#resolveFor(nameOrId, platform));
   }
 
-  history(nameOrId: string, platform: Platform | null = null): HistoryResponseItem[] {
+  history(nameOrId: string, platform: Platform | null = null): ImageHistoryItem[] {
     return imageHistory(this.#scope, this.#resolveFor(nameOrId, platform));
   }
 
@@ -72,7 +78,7 @@ export class Images {
     return removeImage(this.#scope, nameOrId, options);
   }
 
-  prune(filters: Filters): Promise<ImagePruneReport> {
+  prune(filters: Filters): Promise<ImagePruneResponse> {
     return pruneImages(this.#scope, filters);
   }
 

@@ -1,4 +1,4 @@
-import type { ImageInspect } from '../../api/schemas/image.ts';
+import type { ImageHistoryItem, ImageInspect } from '../../api/schemas/image.ts';
 import type { HistoryEntry, ImageRecord } from '../image-record.ts';
 import { familiarReferences } from './image-store.ts';
 import type { ImageScope } from './scope.ts';
@@ -49,18 +49,9 @@ function withoutEmpty<T extends object>(config: T): T {
   ) as T;
 }
 
-export interface HistoryResponseItem {
-  Id: string;
-  Created: number;
-  CreatedBy: string;
-  Tags: string[] | null;
-  Size: number;
-  Comment: string;
-}
-
 /** The steps an image was made by, newest first (Engine API, ImageHistory). */
-export function imageHistory(scope: ImageScope, image: ImageRecord): HistoryResponseItem[] {
-  const items: HistoryResponseItem[] = [];
+export function imageHistory(scope: ImageScope, image: ImageRecord): ImageHistoryItem[] {
+  const items: ImageHistoryItem[] = [];
   let layer = 0;
   // An image without history still shows its layers, as Docker does.
   const entries: HistoryEntry[] = image.history.length > 0 ? image.history : image.diffIds.map(() => ({}));

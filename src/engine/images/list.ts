@@ -17,7 +17,8 @@ export interface ImageListOptions {
   containerCount: boolean;
 }
 
-const FILTERS = ['dangling', 'label', 'label!', 'before', 'since', 'reference', 'until'] as const;
+/** Filter keys of ImageList. */
+export const IMAGE_FILTERS = ['dangling', 'label', 'label!', 'before', 'since', 'reference', 'until'] as const;
 
 /** Nanoseconds since the epoch; 0 for an image that does not say. */
 export function createdNs(image: ImageRecord): bigint {
@@ -27,7 +28,7 @@ export function createdNs(image: ImageRecord): bigint {
 /** `docker images`, newest first (Engine API, ImageList). Throws invalid_parameter for a filter that is none. */
 export function listImages(scope: ImageScope, options: ImageListOptions): ImageSummary[] {
   const { filters } = options;
-  filters.accept(FILTERS);
+  filters.accept(IMAGE_FILTERS);
   const danglingOnly = filters.bool('dangling', false);
   const before = filters.get('before').map((name) => createdNs(scope.store.resolve(name)));
   const since = filters.get('since').map((name) => createdNs(scope.store.resolve(name)));

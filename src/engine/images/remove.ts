@@ -1,8 +1,8 @@
 import { GantryError, messageOf } from '../../api/errors.ts';
 import type { Filters } from '../../api/filters.ts';
-import type { ImageDeleteResponseItem } from '../../api/schemas/image.ts';
+import type { ImageDeleteResponseItem, ImagePruneResponse } from '../../api/schemas/image.ts';
 import type { ImageRecord } from '../image-record.ts';
-import { filterTime } from '../timestamp.ts';
+import { untilNs } from '../until-filter.ts';
 import { createdNs, matchesAnyLabel } from './list.ts';
 import { familiarString, fullName, parseReference, storeKey } from './reference.ts';
 import { type ImageScope, imageEvent, isRunning, shortId } from './scope.ts';
@@ -133,19 +133,14 @@ function conflictError(image: ImageRecord, conflict: Conflict): GantryError {
   return new GantryError('conflict', `conflict: unable to delete ${shortId(image.id)} (${force}) - ${conflict.reason}`);
 }
 
-export interface ImagePruneReport {
-  ImagesDeleted: ImageDeleteResponseItem[] | null;
-  /** Bytes. */
-  SpaceReclaimed: number;
-}
+/** Filter keys of ImagePrune. */
+export const IMAGE_PRUNE_FILTERS = ['dangling', 'label', 'label!', 'until'];
 
 /** `docker image prune`: unnamed images, or with dangling=false all that no container uses (Engine API, ImagePrune). */
-export async function pruneImages(scope: ImageScope, filters: Filters): Promise<ImagePruneReport> {
-  filters.accept(['dangling', 'label', 'label!', 'until']);
+export async function pruneImages(scope: ImageScope, filters: Filters): Promise<ImagePruneResponse> {
+  filters.accept(IMAGE_PRUNE_FILTERS);
   const danglingOnly = filters.bool('dangling', true);
-  const untils = filters.get('until');
-  if (untils.length > 1) throw new GantryError('invalid_parameter', 'more than one until filter specified');
-  const until = untils.length === 0 ? null : filterTime(untils[0]!);
+  const until = untilNs(filters);
   const sizes = new Map(scope.context.storage.layers.list().map((layer) => [layer.chainId, layer.size]));
   const deleted: ImageDeleteResponseItem[] = [];
   for (const image of scope.store.list()) {

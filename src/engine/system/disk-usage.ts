@@ -16,7 +16,6 @@ export interface DiskUsage {
   Containers?: ContainerSummary[];
   Volumes?: VolumeView[];
   BuildCache?: never[];
-  BuilderSize?: number;
 }
 
 /**
@@ -44,9 +43,6 @@ export async function diskUsage(
       apiVersion: API_VERSION,
     });
   if (wants('volume')) usage.Volumes = await parts.volumes.usage();
-  if (wants('build-cache')) {
-    usage.BuildCache = [];
-    usage.BuilderSize = 0;
-  }
+  if (wants('build-cache')) usage.BuildCache = [];
   return usage;
 }

@@ -3,8 +3,13 @@ import type { Filters } from '../../api/filters.ts';
 import type { Network } from '../../api/schemas/network.ts';
 import type { Networks } from '../../network/contract.ts';
 import type { ContainerRecord } from '../container-record.ts';
+import { untilNs } from '../until-filter.ts';
 
-const FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'] as const;
+/** Filter keys of NetworkList. */
+export const NETWORK_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'] as const;
+
+/** Filter keys of NetworkPrune. */
+export const NETWORK_PRUNE_FILTERS = ['label', 'label!', 'until'];
 
 /** The networks that exist without anybody making them, as the Engine API's Network tag shows them. */
 export class NetworkCatalog {
@@ -18,12 +23,16 @@ export class NetworkCatalog {
 
   /** NetworkList. Throws invalid_parameter for an unknown filter. */
   list(filters: Filters): Network[] {
-    filters.accept(FILTERS);
+    filters.accept(NETWORK_FILTERS);
     const partly = (key: string, value: string): boolean =>
       !filters.has(key) || filters.get(key).some((wanted) => value.includes(wanted));
+    const types = filters.get('type');
+    const unknown = types.find((type) => type !== 'custom' && type !== 'builtin');
+    if (unknown !== undefined) throw new GantryError('invalid_parameter', `invalid filter: 'type'='${unknown}'`);
+    const dangling = danglingOf(filters);
     return this.#networks.list().filter((network) => {
-      // All of these are built in, and none is ever dangling.
-      if (filters.bool('dangling', false) || (filters.has('type') && !filters.exact('type', 'builtin'))) return false;
+      // All of these are built in, and those are never dangling.
+      if (dangling === true || (types.length > 0 && !types.includes('builtin'))) return false;
       return (
         partly('name', network.Name ?? '') &&
         (!filters.has('id') || filters.get('id').some((wanted) => (network.Id ?? '').startsWith(wanted))) &&
@@ -32,6 +41,13 @@ export class NetworkCatalog {
         filters.matchLabels('label', network.Labels)
       );
     });
+  }
+
+  /** NetworkPrune: the built-in networks stay, and there are no others. Throws invalid_parameter for a wrong filter. */
+  prune(filters: Filters): { NetworksDeleted: string[] | null } {
+    filters.accept(NETWORK_PRUNE_FILTERS);
+    untilNs(filters);
+    return { NetworksDeleted: null };
   }
 
   /** NetworkInspect, by name, ID or unambiguous prefix. Throws not_found `network x not found`. */
@@ -67,4 +83,19 @@ export class NetworkCatalog {
     }
     return members;
   }
+}
+
+/** null for no such filter. Throws invalid_parameter. */
+function danglingOf(filters: Filters): boolean | null {
+  const values = filters.get('dangling');
+  if (values.length === 0) return null;
+  if (values.length > 1) {
+    throw new GantryError('invalid_parameter', 'got more than one value for filter key "dangling"');
+  }
+  if (['true', '1'].includes(values[0]!)) return true;
+  if (['false', '0'].includes(values[0]!)) return false;
+  throw new GantryError(
+    'invalid_parameter',
+    'invalid value for filter \'dangling\', must be "true" (or "1"), or "false" (or "0")',
+  );
 }

@@ -13,6 +13,10 @@ import { checkVolumeName } from './mount-request.ts';
 /** Marks volumes that got their name from the engine: prune removes these alone unless told otherwise. */
 export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 
+/** Filter keys of VolumeList and VolumePrune. */
+export const VOLUME_FILTERS = ['dangling', 'driver', 'label', 'name'];
+export const VOLUME_PRUNE_FILTERS = ['label', 'label!', 'all'];
+
 interface VolumeRecord {
   name: string;
   /** RFC 3339, whole seconds. */
@@ -110,7 +114,7 @@ export class Volumes {
 
   /** By name. Throws invalid_parameter for a filter it does not know. */
   list(filters: Filters): VolumeView[] {
-    filters.accept(['dangling', 'driver', 'label', 'name']);
+    filters.accept(VOLUME_FILTERS);
     const wantDangling = filters.has('dangling') ? filters.bool('dangling', false) : null;
     const names = filters.get('name');
     const drivers = filters.get('driver');
@@ -144,7 +148,7 @@ export class Volumes {
    * freed.
    */
   async prune(filters: Filters, options: { allByDefault: boolean }): Promise<{ deleted: string[]; bytes: number }> {
-    filters.accept(['label', 'label!', 'all']);
+    filters.accept(VOLUME_PRUNE_FILTERS);
     const all = filters.bool('all', options.allByDefault);
     const deleted: string[] = [];
     let bytes = 0;

@@ -34,6 +34,8 @@ const ALWAYS_THERE = {
 
 export function legacyImage(image: ImageInspect, version: ApiVersion): object {
   let result: object = image;
+  // Which container an image was made of was told up to 1.44; no image here has one.
+  if (version.lessThan('1.45')) result = { ...result, Container: '', ContainerConfig: ALWAYS_THERE };
   if (version.lessThan('1.50')) result = { ...result, Config: { ...ALWAYS_THERE, ...image.Config } };
   if (version.lessThan('1.44')) {
     result = { ...result, VirtualSize: image.Size, Created: image.Created ?? '0001-01-01T00:00:00Z' };
