@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ContainerInspectResponse, ContainerState, HostConfig } from '../../api/schemas/container.ts';
 import type { EngineContext } from '../context.ts';
+import { EMPTY_CONFIG } from '../empty-config.ts';
 import type { Container } from './container.ts';
 import { type NetworkIds, networkSettings } from './network-view.ts';
 
@@ -69,27 +70,6 @@ const HOST_CONFIG_SHOWN = {
   IOMaximumBandwidth: 0,
   MaskedPaths: null,
   ReadonlyPaths: null,
-};
-
-/** The same for Config; fields that dockerd leaves out when empty are not named. */
-const CONFIG_SHOWN = {
-  Hostname: '',
-  Domainname: '',
-  User: '',
-  AttachStdin: false,
-  AttachStdout: false,
-  AttachStderr: false,
-  Tty: false,
-  OpenStdin: false,
-  StdinOnce: false,
-  Env: null,
-  Cmd: null,
-  Image: '',
-  Volumes: null,
-  WorkingDir: '',
-  Entrypoint: null,
-  OnBuild: null,
-  Labels: {},
 };
 
 export interface InspectDeps {
@@ -168,7 +148,7 @@ export function inspectContainer(container: Container, deps: InspectDeps): Conta
     },
     ...(deps.sizes === null ? {} : { SizeRw: deps.sizes.rw, SizeRootFs: deps.sizes.rootFs }),
     Mounts: record.mounts,
-    Config: { ...CONFIG_SHOWN, ...record.config },
+    Config: { ...EMPTY_CONFIG, Labels: {}, ...record.config },
     NetworkSettings: networkSettings(record, deps.networkIds),
   };
   return view as unknown as ContainerInspectResponse;
