@@ -1,5 +1,6 @@
 import type { ContainerInspectResponse } from '../../api/schemas/container.ts';
 import { bool, defineCommand, exactly, StatusError, string } from '../command.ts';
+import { attach, detachKeysOf, sessionOptions } from '../container/attach.ts';
 import { waitFor } from '../container/wait.ts';
 import { followSize } from '../terminal/resize.ts';
 import { runSession } from '../terminal/session.ts';
@@ -30,29 +31,13 @@ export const command = defineCommand({
     const tty = container.Config?.Tty ?? false;
     const stdin = !ctx.flags['no-stdin'] && (container.Config?.OpenStdin ?? false);
     if (stdin && tty && !ctx.stdin.isTTY) throw new Error('the input device is not a TTY');
-    const detachKeys = ctx.flags['detach-keys'] || ctx.config().detachKeys || '';
+    const detachKeys = detachKeysOf(ctx, ctx.flags['detach-keys']);
+    const attachment = { tty, stdin, stdout: true, stderr: true, detachKeys };
     if (ctx.flags['sig-proxy'] && !tty) forwardSignals(client, id, ctx.stderr).started();
-    const [hijacked, waiting] = await Promise.all([
-      client.hijack('POST', containerPath(id, 'attach'), {
-        query: {
-          stream: true,
-          stdin: stdin || undefined,
-          stdout: true,
-          stderr: true,
-          detachKeys: detachKeys || undefined,
-        },
-      }),
-      waitFor(client, id, 'not-running'),
-    ]);
+    const [hijacked, waiting] = await Promise.all([attach(client, id, attachment), waitFor(client, id, 'not-running')]);
     // A size that differs for a moment makes full-screen programs draw themselves anew.
     if (tty && ctx.stdout.isTTY) followSize(client, containerPath(id, 'resize'), ctx.stdout, true);
-    const end = await runSession(hijacked, {
-      tty,
-      stdin: stdin ? ctx.stdin : undefined,
-      stdout: ctx.stdout,
-      stderr: ctx.stderr,
-      detachKeys,
-    });
+    const end = await runSession(hijacked, sessionOptions(ctx, attachment));
     if (end === 'detached') throw new StatusError(1, 'read escape sequence');
     return await waiting.status;
   },

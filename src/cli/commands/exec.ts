@@ -1,5 +1,6 @@
 import type { Client } from '../../api/client/client.ts';
 import { atLeast, bool, type Context, defineCommand, list, StatusError, string } from '../command.ts';
+import { detachKeysOf, sessionOptions } from '../container/attach.ts';
 import { checkEnv } from '../container/checks.ts';
 import { environment } from '../container/key-values.ts';
 import { followSize } from '../terminal/resize.ts';
@@ -34,7 +35,7 @@ async function run(ctx: Context<typeof flags>): Promise<number> {
   const client = await ctx.client();
   client.preconnect(2);
   const env = environment(ctx.flags['env-file'], ctx.flags.env, ctx.env);
-  const detachKeys = ctx.flags['detach-keys'] || ctx.config().detachKeys || '';
+  const detachKeys = detachKeysOf(ctx, ctx.flags['detach-keys']);
   const attachStdin = interactive && !detach;
   if (attachStdin && tty && !ctx.stdin.isTTY) throw new Error('the input device is not a TTY');
   const size = tty && ctx.stdout.isTTY ? { ConsoleSize: [ctx.stdout.rows(), ctx.stdout.columns()] } : {};
@@ -61,13 +62,8 @@ async function run(ctx: Context<typeof flags>): Promise<number> {
   }
   const hijacked = await client.hijack('POST', `${path}/start`, { json: { Detach: false, Tty: tty, ...size } });
   if (tty && ctx.stdout.isTTY) followSize(client, `${path}/resize`, ctx.stdout);
-  const end = await runSession(hijacked, {
-    tty,
-    stdin: attachStdin ? ctx.stdin : undefined,
-    stdout: ctx.stdout,
-    stderr: ctx.stderr,
-    detachKeys,
-  });
+  const attachment = { tty, stdin: attachStdin, stdout: true, stderr: true, detachKeys };
+  const end = await runSession(hijacked, sessionOptions(ctx, attachment));
   if (end === 'detached') throw new StatusError(1, 'read escape sequence');
   return await exitCode(client, path);
 }

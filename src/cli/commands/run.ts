@@ -1,5 +1,6 @@
 import { ApiError } from '../../api/client/errors.ts';
 import { atLeast, type Context, defineCommand, StatusError } from '../command.ts';
+import { attach, detachKeysOf, sessionOptions, startAttached } from '../container/attach.ts';
 import { create, prepare, startFailureStatus } from '../container/create.ts';
 import { RUN_FLAGS } from '../container/flags.ts';
 import { type Waiting, waitFor } from '../container/wait.ts';
@@ -32,15 +33,21 @@ async function run(ctx: Context<typeof RUN_FLAGS>): Promise<number> {
   } else if (body.AttachStdin && body.Tty && !ctx.stdin.isTTY) {
     throw new StatusError(1, 'the input device is not a TTY');
   }
-  const detachKeys = flags['detach-keys'] || ctx.config().detachKeys || '';
+  const attachment = {
+    tty: body.Tty ?? false,
+    stdin: body.AttachStdin ?? false,
+    stdout: body.AttachStdout ?? false,
+    stderr: body.AttachStderr ?? false,
+    detachKeys: detachKeysOf(ctx, flags['detach-keys']),
+  };
 
-  const attached = body.AttachStdin || body.AttachStdout || body.AttachStderr;
+  const showOutput = attachment.stdout || attachment.stderr;
+  const attached = attachment.stdin || showOutput;
   const creating = create(ctx, flags, client, body);
   // While the engine creates: the connections to attach and to wait, and the code for them.
   if (attached) client.preconnect(2);
   const sessionModule = attached ? import('../terminal/session.ts') : undefined;
   const id = await creating;
-  const showOutput = body.AttachStdout || body.AttachStderr;
   if (!showOutput) ctx.stdout.write(`${id}\n`);
   if (!attached) {
     await client.send('POST', containerPath(id, 'start')).catch((error: Error) => failStart(ctx, error));
@@ -49,36 +56,19 @@ async function run(ctx: Context<typeof RUN_FLAGS>): Promise<number> {
 
   const proxy = flags['sig-proxy'] ? forwardSignals(client, id, ctx.stderr) : undefined;
   const [hijacked, waiting] = await Promise.all([
-    client.hijack('POST', containerPath(id, 'attach'), {
-      query: {
-        stream: true,
-        stdin: body.AttachStdin || undefined,
-        stdout: body.AttachStdout || undefined,
-        stderr: body.AttachStderr || undefined,
-        detachKeys: detachKeys || undefined,
-      },
-    }),
+    attach(client, id, attachment),
     waitFor(client, id, flags.rm ? 'removed' : 'next-exit'),
   ]);
   const { runSession } = await sessionModule!;
-  const session = runSession(hijacked, {
-    tty: body.Tty ?? false,
-    stdin: body.AttachStdin ? ctx.stdin : undefined,
-    stdout: body.AttachStdout ? ctx.stdout : undefined,
-    stderr: body.AttachStderr ? ctx.stderr : undefined,
-    detachKeys,
-  });
-  session.catch(() => {});
+  const session = runSession(hijacked, sessionOptions(ctx, attachment));
   try {
-    await client.send('POST', containerPath(id, 'start'));
+    await startAttached(client, id, hijacked, session);
   } catch (error) {
-    hijacked.stream.destroy();
-    await session.catch(() => {});
     if (flags.rm) await waiting.status.catch(() => {});
     return failStart(ctx, error as Error);
   }
   proxy?.started();
-  if (body.Tty && ctx.stdout.isTTY) {
+  if (attachment.tty && ctx.stdout.isTTY) {
     const { followSize } = await import('../terminal/resize.ts');
     followSize(client, containerPath(id, 'resize'), ctx.stdout);
   }

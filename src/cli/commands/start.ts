@@ -1,5 +1,6 @@
 import type { ContainerInspectResponse } from '../../api/schemas/container.ts';
 import { atLeast, bool, type Context, defineCommand, StatusError, string } from '../command.ts';
+import { attach, detachKeysOf, sessionOptions, startAttached } from '../container/attach.ts';
 import { waitFor } from '../container/wait.ts';
 import { followSize } from '../terminal/resize.ts';
 import { runSession } from '../terminal/session.ts';
@@ -25,7 +26,7 @@ export const command = defineCommand({
     if (checkpoint !== '' || ctx.flags['checkpoint-dir'] !== '') throw new Error('checkpoints are not supported yet');
     if (!attach && !interactive) return await startAll(ctx);
     if (ctx.args.length > 1) throw new Error('you cannot start and attach multiple containers at once');
-    return await startAttached(ctx, ctx.args[0]!);
+    return await startOne(ctx, ctx.args[0]!);
   },
 });
 
@@ -45,43 +46,23 @@ async function startAll(ctx: Context): Promise<number> {
   return 0;
 }
 
-async function startAttached(ctx: Context<typeof flags>, name: string): Promise<number> {
+async function startOne(ctx: Context<typeof flags>, name: string): Promise<number> {
   const client = await ctx.client();
   const container = await client.json<ContainerInspectResponse>('GET', containerPath(name, 'json'));
   const id = container.Id!;
   const tty = container.Config?.Tty ?? false;
   if (ctx.flags.interactive && tty && !ctx.stdin.isTTY) throw new Error('the input device is not a TTY');
-  const detachKeys = ctx.flags['detach-keys'] || ctx.config().detachKeys || '';
+  const detachKeys = detachKeysOf(ctx, ctx.flags['detach-keys']);
   const stdin = ctx.flags.interactive && (container.Config?.OpenStdin ?? false);
+  const attachment = { tty, stdin, stdout: true, stderr: true, detachKeys };
   // With a terminal the process itself gets what is typed; signals come from elsewhere.
   const proxy = tty ? undefined : forwardSignals(client, id, ctx.stderr);
   const [hijacked, waiting] = await Promise.all([
-    client.hijack('POST', containerPath(id, 'attach'), {
-      query: {
-        stream: true,
-        stdin: stdin || undefined,
-        stdout: true,
-        stderr: true,
-        detachKeys: detachKeys || undefined,
-      },
-    }),
+    attach(client, id, attachment),
     waitFor(client, id, container.HostConfig?.AutoRemove ? 'removed' : 'next-exit'),
   ]);
-  const session = runSession(hijacked, {
-    tty,
-    stdin: stdin ? ctx.stdin : undefined,
-    stdout: ctx.stdout,
-    stderr: ctx.stderr,
-    detachKeys,
-  });
-  session.catch(() => {});
-  try {
-    await client.send('POST', containerPath(id, 'start'));
-  } catch (error) {
-    hijacked.stream.destroy();
-    await session.catch(() => {});
-    throw error;
-  }
+  const session = runSession(hijacked, sessionOptions(ctx, attachment));
+  await startAttached(client, id, hijacked, session);
   proxy?.started();
   if (tty && ctx.stdout.isTTY) followSize(client, containerPath(id, 'resize'), ctx.stdout);
   if ((await session) === 'detached') return 0;
