@@ -28,6 +28,8 @@ import { allRoutes } from './routes/all.ts';
 export interface Engine {
   context: EngineContext;
   routes: Route[];
+  /** Seconds that the running containers' stop timeouts allow at most; null when one has no limit. */
+  longestStop(): number | null;
   /** Lets the host's resources go; containers run on unless the settings say otherwise. */
   close(): Promise<void>;
 }
@@ -44,6 +46,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
     execRoot,
     engineId: settings.engineId,
     dns: { dns, dnsSearch, dnsOptions },
+    hostGatewayIps: settings.hostGatewayIps,
     log,
   });
   const context: EngineContext = {
@@ -89,6 +92,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
         product: PRODUCT,
       },
     }),
+    longestStop: () => containers.longestStop(),
     async close() {
       await containers.shutdown({ stopContainers: settings.stopContainersOnShutdown });
       // With nothing left to serve, the host is given back as it was.

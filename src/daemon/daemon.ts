@@ -1,8 +1,11 @@
-import { mkdirSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { setGlobalProxyFromEnv } from 'node:http';
+import { constants, hostname } from 'node:os';
+import { join } from 'node:path';
 import { messageOf } from '../api/errors.ts';
 import { trimMalloc } from '../linux/memory.ts';
 import { sdNotify } from '../linux/sd-notify.ts';
+import { unblockSignal } from '../linux/signal-mask.ts';
 import { composeEngine, type Engine } from './compose.ts';
 import type { DaemonConfig } from './config/daemon-config.ts';
 import type { Values } from './config/options.ts';
@@ -18,6 +21,8 @@ import { tlsOptions } from './tls.ts';
 
 /** Milliseconds that requests under way are given when the daemon stops. */
 const CLOSE_GRACE = 2000;
+/** Seconds beyond the stop timeout of the slowest container. */
+const STOP_GRACE = 5;
 /** Signals after which the daemon no longer waits for an orderly end (dockerd's count). */
 const FORCE_AFTER = 3;
 
@@ -34,11 +39,15 @@ export class Daemon {
   #listeners: Listeners | null = null;
   readonly #undo: (() => void)[] = [];
   #signals = 0;
+  readonly #notifySocket: string;
 
   constructor(flags: Values, config: DaemonConfig, log: DaemonLog) {
     this.#flags = flags;
     this.#config = config;
     this.#log = log;
+    this.#notifySocket = process.env.NOTIFY_SOCKET ?? '';
+    // It is this process's alone: a runtime that finds it hands it on to the container and waits for that to be ready.
+    delete process.env.NOTIFY_SOCKET;
   }
 
   /** Resolves when the API is served. Throws Error, with everything undone, when the daemon cannot start. */
@@ -58,6 +67,11 @@ export class Daemon {
     if (config.string('pidfile') !== '') this.#undo.push(takePidFile(config.string('pidfile')));
     this.#undo.push(lockDataRoot(config.string('data-root')));
     const tls = tlsOptions(config);
+    setGlobalProxyFromEnv({
+      HTTP_PROXY: config.string('http-proxy'),
+      HTTPS_PROXY: config.string('https-proxy'),
+      NO_PROXY: config.string('no-proxy'),
+    });
     this.#trapSignals();
     this.#engine = await composeEngine(config, this.#log);
     const { routes } = this.#engine;
@@ -82,6 +96,12 @@ export class Daemon {
 
   #trapSignals(): void {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#onStopSignal(signal));
+    process.on('SIGQUIT', () => {
+      process.stderr.write(`SIGQUIT: quit\n${describeProcess()}\n`);
+      process.exit(2);
+    });
+    process.on('SIGUSR1', () => this.#dumpState());
+    unblockSignal(constants.signals.SIGUSR1);
     process.on('SIGHUP', () => this.#onReload());
     // What is left of a request whose promise nobody waits for concerns that request alone; the state store is transactional.
     process.on('unhandledRejection', (error) => this.#log.error(`Unhandled rejection: ${stackOf(error)}`));
@@ -99,6 +119,18 @@ export class Daemon {
     void this.stop().then(() => process.exit(0));
   }
 
+  /** What dockerd does with its goroutines' stacks: here what the one thread does, and which handles it waits for. */
+  #dumpState(): void {
+    const time = new Date().toISOString().replace(/[:.]/g, '');
+    const path = join(this.#config.string('exec-root'), `process-report-${time}.json`);
+    try {
+      writeFileSync(path, describeProcess(), { mode: 0o600 });
+      this.#log.info(`Process report written to ${path}`);
+    } catch (error) {
+      this.#log.error(`cannot write a process report: ${messageOf(error)}`);
+    }
+  }
+
   #onReload(): void {
     if (this.#engine === null) return;
     this.#log.info('Got signal to reload configuration');
@@ -113,17 +145,27 @@ export class Daemon {
   async stop(): Promise<void> {
     this.#notify('STOPPING=1');
     // Orderly, but not for ever: an operation that hangs must not keep the host from going down.
-    const seconds = this.#config.number('shutdown-timeout');
-    const stopsContainers = this.#config.bool('stop-containers-on-shutdown');
-    if (seconds >= 0) {
-      const limit = seconds * 1000 + CLOSE_GRACE + (stopsContainers ? 10_000 : 0);
-      setTimeout(() => {
-        this.#log.error('Force shutdown daemon');
-        process.exit(1);
-      }, limit).unref();
+    const seconds = this.#shutdownSeconds();
+    if (seconds !== null) {
+      setTimeout(
+        () => {
+          this.#log.error('Force shutdown daemon');
+          process.exit(1);
+        },
+        seconds * 1000 + CLOSE_GRACE,
+      ).unref();
     }
     await this.#release();
     this.#log.info('Daemon shutdown complete', { host: hostname() });
+  }
+
+  /** The configured time, longer when a container that is to be stopped may take longer (dockerd's rule); null: no limit. */
+  #shutdownSeconds(): number | null {
+    const configured = this.#config.number('shutdown-timeout');
+    if (configured < 0) return null;
+    if (!this.#config.bool('stop-containers-on-shutdown')) return configured;
+    const needed = this.#engine === null ? 0 : this.#engine.longestStop();
+    return needed === null ? null : Math.max(configured, needed + STOP_GRACE);
   }
 
   async #release(): Promise<void> {
@@ -141,10 +183,9 @@ export class Daemon {
   }
 
   #notify(state: string): void {
-    const path = process.env.NOTIFY_SOCKET;
-    if (path === undefined || path === '') return;
+    if (this.#notifySocket === '') return;
     try {
-      sdNotify(path, state);
+      sdNotify(this.#notifySocket, state);
     } catch (error) {
       this.#log.warn(`cannot notify the service manager: ${messageOf(error)}`);
     }
@@ -156,6 +197,16 @@ function releaseMemory(): void {
   // The one flavour in which V8 gives its pool of emptied pages back as well.
   globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   trimMalloc();
+}
+
+/** Node's diagnostic report as JSON: stack, heap, event loop handles; not the environment, which may hold secrets. */
+function describeProcess(): string {
+  // Node's own excludeEnv leaves it in the parts about workers.
+  return JSON.stringify(
+    process.report.getReport(),
+    (key, value) => (key === 'environmentVariables' ? undefined : value),
+    1,
+  );
 }
 
 function stackOf(error: unknown): string {

@@ -1,6 +1,7 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { messageOf } from '../api/errors.ts';
 import type { EngineSettings } from '../engine/settings.ts';
 import type { RuntimeBinary } from '../runtime/contract.ts';
 import type { DaemonConfig } from './config/daemon-config.ts';
@@ -32,7 +33,8 @@ export function engineSettings(config: DaemonConfig, engineId: string): EngineSe
     logDriver: config.string('log-driver'),
     logOpts: config.map('log-opts'),
     cgroupParent: config.string('cgroup-parent'),
-    seccompProfile: config.string('seccomp-profile'),
+    seccompProfile: seccompProfile(config.string('seccomp-profile')),
+    seccompProfileName: config.string('seccomp-profile') || 'builtin',
     noNewPrivileges: config.bool('no-new-privileges'),
     bridge:
       config.string('bridge') === 'none'
@@ -70,9 +72,21 @@ export function reloadSettings(settings: EngineSettings, config: DaemonConfig): 
   settings.runtimes = next.runtimes;
   settings.defaultRuntime = next.defaultRuntime;
   settings.defaultShmSize = next.defaultShmSize;
+  settings.defaultIpcMode = next.defaultIpcMode;
+  settings.defaultCgroupnsMode = next.defaultCgroupnsMode;
   settings.insecureRegistries = next.insecureRegistries;
   settings.registryMirrors = next.registryMirrors;
   settings.shutdownTimeout = next.shutdownTimeout;
+}
+
+/** The profile itself where a file is named. Throws Error, worded as dockerd does, when that cannot be read. */
+function seccompProfile(given: string): string {
+  if (['', 'builtin', 'unconfined'].includes(given)) return given;
+  try {
+    return readFileSync(given, 'utf8');
+  } catch (cause) {
+    throw new Error(`opening seccomp profile (${given}) failed: ${messageOf(cause)}`, { cause });
+  }
 }
 
 function findRuntimes(config: DaemonConfig): Map<string, RuntimeBinary> {

@@ -15,14 +15,13 @@ import { connect, type ListenOptions } from 'node:net';
 import { dirname } from 'node:path';
 import { errnoOf, messageOf } from '../api/errors.ts';
 import type { Logger } from '../engine/context.ts';
+import { type ActivatedSocket, takeActivatedSockets } from '../linux/activated-sockets.ts';
 import type { DaemonConfig } from './config/daemon-config.ts';
 import { DEFAULT_SOCKET } from './config/daemon-config.ts';
 import { type Host, parseHost, showHost } from './config/host.ts';
 
 /** Where Docker's tools look when nobody tells them. */
 const DOCKER_SOCKET = '/var/run/docker.sock';
-/** sd_listen_fds(3): the first descriptor that systemd passes. */
-const FIRST_ACTIVATED_FD = 3;
 
 export interface ListenersOptions {
   config: DaemonConfig;
@@ -45,6 +44,7 @@ export async function listen(options: ListenersOptions): Promise<Listeners> {
   const hosts = given.length === 0 ? [`unix://${DEFAULT_SOCKET}`] : given;
   const addresses: string[] = [];
   const undo: (() => void)[] = [];
+  const activated = takeActivatedSockets();
   try {
     for (const host of hosts.map((text) => parseHost(text, tls !== null, DEFAULT_SOCKET))) {
       const shown = showHost(host);
@@ -53,12 +53,15 @@ export async function listen(options: ListenersOptions): Promise<Listeners> {
         if (tls === null || !config.bool('tlsverify')) warnOpenTcp(shown, log);
         await listenOn(options.createServer(tls), { host: host.host, port: host.port }, shown);
       } else {
-        for (const fd of activatedFds(host)) await listenOn(options.createServer(null), { fd }, `fd://${fd}`);
+        for (const { fd, local } of activatedOf(host, activated)) {
+          if (!local && (tls === null || !config.bool('tlsverify'))) warnOpenTcp(`fd://${fd}`, log);
+          await listenOn(options.createServer(local ? null : tls), { fd }, `fd://${fd}`);
+        }
       }
       addresses.push(shown);
       log.info(`API listen on ${host.kind === 'unix' ? host.path : shown}`);
     }
-    if (given.length === 0) undo.push(offerDockerSocket(DOCKER_SOCKET, DEFAULT_SOCKET, log));
+    if (given.length === 0) undo.push(await offerDockerSocket(DOCKER_SOCKET, DEFAULT_SOCKET, log));
   } catch (error) {
     for (const step of undo) step();
     throw error;
@@ -133,9 +136,10 @@ function socketGroup(wanted: string, log: Logger): number {
 
 /**
  * Puts a symbolic link to our socket where Docker's tools look, unless something is there: a link shows whose it is, and a
- * dockerd that starts later replaces it without harm. Returns the function that removes it.
+ * dockerd that starts later replaces it without harm. A socket at which nobody answers is no daemon's any more. Returns the
+ * function that removes the link.
  */
-export function offerDockerSocket(path: string, ours: string, log: Logger): () => void {
+export async function offerDockerSocket(path: string, ours: string, log: Logger): Promise<() => void> {
   const isOurs = () => {
     try {
       return readlinkSync(path) === ours;
@@ -144,6 +148,7 @@ export function offerDockerSocket(path: string, ours: string, log: Logger): () =
     }
   };
   try {
+    if (isSocket(path) && !(await answers(path))) rmSync(path);
     if (!isOurs()) symlinkSync(ours, path);
     log.info(`API listen on ${path}`);
   } catch (error) {
@@ -155,14 +160,19 @@ export function offerDockerSocket(path: string, ours: string, log: Logger): () =
   };
 }
 
-function activatedFds(host: Extract<Host, { kind: 'fd' }>): number[] {
-  const count = process.env.LISTEN_PID === String(process.pid) ? Number(process.env.LISTEN_FDS ?? 0) : 0;
-  if (count === 0) {
+/** A socket and not a link to one, which somebody made on purpose. */
+function isSocket(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
+}
+
+function activatedOf(host: Extract<Host, { kind: 'fd' }>, activated: ActivatedSocket[]): ActivatedSocket[] {
+  if (activated.length === 0) {
     throw new Error('no sockets found via socket activation: make sure the service was started by systemd');
   }
-  if (host.fd === null) return Array.from({ length: count }, (_, at) => FIRST_ACTIVATED_FD + at);
-  if (host.fd >= FIRST_ACTIVATED_FD + count) throw new Error('too few socket activated files passed in by systemd');
-  return [host.fd];
+  if (host.fd === null) return activated;
+  const one = activated.find(({ fd }) => fd === host.fd);
+  if (one === undefined) throw new Error('too few socket activated files passed in by systemd');
+  return [one];
 }
 
 function warnOpenTcp(host: string, log: Logger): void {

@@ -3,14 +3,20 @@ import type { Logger } from '../engine/context.ts';
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 type Level = (typeof LEVELS)[number];
 
-/** The daemon's log on standard error, in the two formats that dockerd has (logrus' text and JSON). */
+/** Of the escape sequence that colours a level's word. */
+const COLORS: Record<Level, number> = { trace: 37, debug: 37, info: 36, warn: 33, error: 31, fatal: 31 };
+
+/** The daemon's log on standard error, in the formats that dockerd has: logrus' text, in colours for a terminal, and JSON. */
 export class DaemonLog implements Logger {
   #threshold = LEVELS.indexOf('info');
   readonly #json: boolean;
+  readonly #colors: boolean;
   readonly #write: (line: string) => void;
 
-  constructor(options: { format: 'text' | 'json'; level: string; write?: (line: string) => void }) {
+  /** `colors`: text for a person's eyes, with the level's word in colour and the fields behind the message. */
+  constructor(options: { format: 'text' | 'json'; level: string; colors?: boolean; write?: (line: string) => void }) {
     this.#json = options.format === 'json';
+    this.#colors = options.colors === true;
     this.#write = options.write ?? ((line) => process.stderr.write(line));
     this.setLevel(options.level);
   }
@@ -44,6 +50,12 @@ export class DaemonLog implements Logger {
     if (this.#json) {
       const entry = Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, plain(value)]));
       this.#write(`${JSON.stringify({ ...entry, level: shown, msg: message, time })}\n`);
+      return;
+    }
+    if (this.#colors) {
+      const paint = (text: string) => `\x1b[${COLORS[level]}m${text}\x1b[0m`;
+      const rest = Object.entries(fields).map(([key, value]) => ` ${paint(key)}=${quoteIfNeeded(plain(value))}`);
+      this.#write(`${paint(shown.toUpperCase().slice(0, 4))}[${time}] ${message.padEnd(44)}${rest.join('')}\n`);
       return;
     }
     const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${quoteIfNeeded(plain(value))}`);

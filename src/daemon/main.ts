@@ -18,7 +18,8 @@ async function main(args: readonly string[]): Promise<number | null> {
   }
   const config = loadConfig(flags);
   if (flags.get('validate') === true) {
-    process.stdout.write('configuration OK\n');
+    // Where dockerd says it.
+    process.stderr.write('configuration OK\n');
     return 0;
   }
   if (process.getuid?.() !== 0) throw new Error('gantryd needs to be started with root privileges');
@@ -27,6 +28,7 @@ async function main(args: readonly string[]): Promise<number | null> {
   const log = new DaemonLog({
     format: config.string('log-format') === 'json' ? 'json' : 'text',
     level: config.bool('debug') ? 'debug' : config.string('log-level'),
+    colors: process.stderr.isTTY && !config.bool('raw-logs'),
   });
   log.info('Starting up', { version: PRODUCT.version });
   try {

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { EngineContext } from '../engine/context.ts';
 import { OciRuntimeProgram } from '../runtime/oci-runtime.ts';
 import { type DaemonConfig, loadConfig } from './config/daemon-config.ts';
@@ -23,6 +24,8 @@ export function reload(flags: Values, current: DaemonConfig, context: EngineCont
   // Runtimes that left the configuration are kept: containers that run under them need them until they end.
   context.events.emit('daemon', 'reload', settings.engineId, {
     debug: String(settings.debug),
+    'default-cgroupns-mode': settings.defaultCgroupnsMode,
+    'default-ipc-mode': settings.defaultIpcMode,
     'default-runtime': settings.defaultRuntime,
     'default-shm-size': String(settings.defaultShmSize),
     features: `map[${Object.entries(config.features())
@@ -34,6 +37,7 @@ export function reload(flags: Values, current: DaemonConfig, context: EngineCont
     'max-concurrent-downloads': String(config.number('max-concurrent-downloads')),
     'max-concurrent-uploads': String(config.number('max-concurrent-uploads')),
     'max-download-attempts': String(config.number('max-download-attempts')),
+    name: hostname(),
     'registry-mirrors': JSON.stringify(settings.registryMirrors),
     runtimes: [...settings.runtimes.values()].map(({ name, path }) => `${name}:${path}`).join(' '),
     'shutdown-timeout': String(settings.shutdownTimeout),

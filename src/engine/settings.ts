@@ -27,13 +27,17 @@ export interface EngineSettings {
   logDriver: string;
   logOpts: Record<string, string>;
   cgroupParent: string;
+  /** Of containers that name none: '' or 'builtin', 'unconfined', or a profile's JSON text. */
   seccompProfile: string;
+  /** What --seccomp-profile says: one of these two words or the file's path. */
+  seccompProfileName: string;
   noNewPrivileges: boolean;
   /** null when the daemon runs with --bridge=none. */
   bridge: BridgeOptions | null;
   dns: string[];
   dnsSearch: string[];
   dnsOptions: string[];
+  /** What "host-gateway" in an extra host stands for, one address a family; empty for the bridge's. */
   hostGatewayIps: string[];
   shutdownTimeout: number;
   /** Stop containers when the daemon stops; off: they live on. */

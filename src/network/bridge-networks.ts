@@ -31,6 +31,8 @@ export interface BridgeNetworksDependencies {
   engineId: string;
   /** The daemon's own resolver settings. */
   dns: ResolvRequest;
+  /** What "host-gateway" stands for in extra hosts; empty for the bridge's address. */
+  hostGatewayIps: string[];
   log: NetworkLog;
 }
 
@@ -148,7 +150,9 @@ export class BridgeNetworks implements Networks {
   }
 
   hosts(request: HostsRequest): string {
-    return makeHostsFile(request, this.#bridge === undefined ? '' : formatIpv4(this.#bridge.address));
+    const { hostGatewayIps } = this.#dependencies;
+    const own = this.#bridge === undefined ? [] : [formatIpv4(this.#bridge.address)];
+    return makeHostsFile(request, hostGatewayIps.length > 0 ? hostGatewayIps : own);
   }
 
   async close(options: { keepLive: boolean }): Promise<void> {

@@ -1,3 +1,5 @@
+import { GantryError } from '../api/errors.ts';
+
 /** The word in an extra host's place of the address that stands for the host as containers reach it. */
 const HOST_GATEWAY = 'host-gateway';
 
@@ -18,21 +20,33 @@ export interface HostsRequest {
   extraHosts: string[];
 }
 
-/** The text of a container's hosts(5): loopback, extra hosts, then its own name at each of its addresses. */
-export function makeHostsFile(request: HostsRequest, gateway: string): string {
+/**
+ * The text of a container's hosts(5): loopback, extra hosts, then its own name at each of its addresses. `gateways`: what
+ * "host-gateway" stands for. Throws invalid_parameter when that is asked for and there is none.
+ */
+export function makeHostsFile(request: HostsRequest, gateways: readonly string[]): string {
   const lines = [...LOOPBACK];
-  for (const entry of request.extraHosts) {
-    // The first separator: an IPv6 address has colons of its own.
-    const at = entry.search(/[:=]/);
-    if (at < 1) continue;
-    const address = entry.slice(at + 1).replace(/^\[(.*)\]$/, '$1');
-    const resolved = address === HOST_GATEWAY ? gateway : address;
-    if (resolved !== '') lines.push(`${resolved}\t${entry.slice(0, at)}`);
-  }
+  lines.push(...extraHostLines(request.extraHosts, gateways));
   // The full name first, then the bare one, whichever way the two were split.
   const fullName = request.domainname === '' ? request.hostname : `${request.hostname}.${request.domainname}`;
   const dot = fullName.indexOf('.');
   const names = dot > 0 ? `${fullName} ${fullName.slice(0, dot)}` : fullName;
   for (const address of request.addresses) lines.push(`${address}\t${names}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** A line for each extra host and address of it. */
+export function extraHostLines(extraHosts: readonly string[], gateways: readonly string[]): string[] {
+  return extraHosts.flatMap((entry) => {
+    // The first separator: an IPv6 address has colons of its own.
+    const at = entry.search(/[:=]/);
+    if (at < 1) return [];
+    const name = entry.slice(0, at);
+    const address = entry.slice(at + 1).replace(/^\[(.*)\]$/, '$1');
+    if (address !== HOST_GATEWAY) return [`${address}\t${name}`];
+    if (gateways.length === 0) {
+      throw new GantryError('invalid_parameter', 'unable to derive the IP value for host-gateway');
+    }
+    return gateways.map((gateway) => `${gateway}\t${name}`);
+  });
 }

@@ -80,6 +80,7 @@ export async function openEngine(root: string, bridgeName: string): Promise<Test
     execRoot,
     engineId: 'test',
     dns: { dns: [], dnsSearch: [], dnsOptions: [] },
+    hostGatewayIps: [],
     log,
   });
   const cgroups = detectCgroups();
@@ -166,6 +167,7 @@ function testSettings(dataRoot: string, execRoot: string, bridgeName: string): E
     logOpts: {},
     cgroupParent: '',
     seccompProfile: '',
+    seccompProfileName: 'builtin',
     noNewPrivileges: false,
     bridge: {
       bridgeName,

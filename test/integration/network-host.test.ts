@@ -47,7 +47,13 @@ test("on the machine itself: names resolve and Debian's mirror answers through N
       enableIpMasq: true,
       icc: true,
     },
-    { execRoot, engineId: 'test', dns: none, log: { info: () => {}, warn: (message) => assert.fail(message) } },
+    {
+      execRoot,
+      engineId: 'test',
+      dns: none,
+      hostGatewayIps: [],
+      log: { info: () => {}, warn: (message) => assert.fail(message) },
+    },
   );
   await net.init([]);
   try {

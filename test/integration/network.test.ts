@@ -76,7 +76,13 @@ function networks(name: string, changes: Partial<BridgeOptions> = {}): BridgeNet
     icc: true,
     ...changes,
   };
-  return new BridgeNetworks(options, { execRoot: join(directory, name), engineId: name, dns: none, log });
+  return new BridgeNetworks(options, {
+    execRoot: join(directory, name),
+    engineId: name,
+    dns: none,
+    hostGatewayIps: [],
+    log,
+  });
 }
 
 /** All that the networks may leave behind. */
@@ -163,7 +169,13 @@ describe('the default bridge', { skip }, () => {
   });
 
   test('"none" has loopback alone; a daemon without bridge has no bridge network', async () => {
-    const net = new BridgeNetworks(null, { execRoot: join(directory, 'bare'), engineId: 'x', dns: none, log });
+    const net = new BridgeNetworks(null, {
+      execRoot: join(directory, 'bare'),
+      engineId: 'x',
+      dns: none,
+      hostGatewayIps: [],
+      log,
+    });
     await net.init([]);
     const { path, endpoints, sandboxId } = net.createSandbox({ containerId: 'lonely', mode: 'none' });
     assert.deepEqual(endpoints, []);
@@ -256,7 +268,7 @@ describe('the default bridge', { skip }, () => {
     const script = `
       import { BridgeNetworks } from ${JSON.stringify(new URL('../../src/network/bridge-networks.ts', import.meta.url).href)};
       const net = new BridgeNetworks(${JSON.stringify({ bridgeName: 'gt0', bip: '', mtu: 1500, pools: [], enableIptables: true, enableIpForward: true, enableIpMasq: true, icc: true })},
-        { execRoot: ${JSON.stringify(join(directory, 'gt0'))}, engineId: 'gt0', dns: {}, log: console });
+        { execRoot: ${JSON.stringify(join(directory, 'gt0'))}, engineId: 'gt0', dns: {}, hostGatewayIps: [], log: console });
       await net.init([]);
       const made = ['dead', 'live', 'none'].map((id) => net.createSandbox({ containerId: id, mode: id === 'none' ? 'none' : 'bridge' }));
       process.stdout.write(JSON.stringify(made), () => process.kill(process.pid, 'SIGKILL'));`;

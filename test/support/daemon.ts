@@ -20,6 +20,8 @@ export interface TestDaemonOptions {
   /** Beside those that keep the daemon apart from others. */
   flags?: string[];
   env?: Record<string, string>;
+  /** A program, with its arguments, that runs the daemon's command line. */
+  through?: string[];
   /** Written to the daemon's own daemon.json. */
   config?: object;
   /** The data root is a small disk (ext4 on a loop device) with flags of mkfs such as -N for the inodes. */
@@ -120,7 +122,8 @@ class RunningDaemon implements TestDaemon {
       ...(this.#options.flags ?? []),
     ];
     const earlier = this.#log.length;
-    const child = spawn(LAUNCHER, flags, {
+    const [program, ...args] = [...(this.#options.through ?? []), LAUNCHER, ...flags];
+    const child = spawn(program!, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...this.#options.env },
     });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { errnoOf, messageOf } from '../../api/errors.ts';
+import { maskCredentials } from '../../api/mask-credentials.ts';
 import { keyOf, NOT_YET, OPTIONS, type OptionValue, type Values } from './options.ts';
 import { isRecord, readJsonValue } from './values.ts';
 
@@ -116,5 +117,5 @@ function show(key: string, value: OptionValue | unknown): string {
       .join(' ')}]`;
   }
   const text = String(value);
-  return key.endsWith('-proxy') ? text.replace(/\/\/[^@/]*@/, '//xxxxx:xxxxx@') : text;
+  return key.endsWith('-proxy') ? maskCredentials(text) : text;
 }

@@ -93,6 +93,8 @@ export class DaemonConfig {
   }
 
   number(key: string): number {
+    // As in dockerd, 0 stands for the default of these.
+    if (key.startsWith('max-')) return (this.#get(key) || this.#defaults.get(key)) as number;
     return this.#get(key) as number;
   }
 
@@ -129,7 +131,7 @@ export class DaemonConfig {
       const value = next.#given.get(key);
       if (value !== undefined) merged.set(key, value);
       // Like dockerd: these go back to their default when the file no longer has them, the others stay.
-      else if (key.startsWith('max-') || key === 'features' || key === 'runtimes') merged.delete(key);
+      else if (key.startsWith('max-') || key === 'features') merged.delete(key);
     }
     return new DaemonConfig(merged);
   }

@@ -51,7 +51,7 @@ export function systemRoutes(deps: SystemRoutesDeps): Route[] {
       answers: { 200: json('The engine', SystemInfo) },
       async handler({ version }, reply) {
         const { context, host, containers, images, logDrivers, product } = deps;
-        const { runtime, init } = await programs();
+        const { runc, init } = await programs();
         const info = systemInfo({
           context,
           host,
@@ -59,7 +59,7 @@ export function systemRoutes(deps: SystemRoutesDeps): Route[] {
           imageCount: () => images.all().length,
           logDrivers: () => logDrivers,
           version: product.version,
-          programs: { runtime, init },
+          programs: { runc, init },
         });
         reply.json(200, legacyInfo(info, version));
       },

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname as hostHostname } from 'node:os';
 import { join } from 'node:path';
 import type { Sandbox } from '../../network/contract.ts';
+import { extraHostLines } from '../../network/hosts-file.ts';
 import type { EngineContext } from '../context.ts';
 import type { Container } from './container.ts';
 
@@ -36,12 +37,9 @@ export function writeContainerFiles(
   const extraHosts = hostConfig.ExtraHosts ?? [];
   if (hostNetwork) {
     // The host's names hold there too; extra ones are added.
-    const lines = extraHosts.map((entry) => {
-      const at = entry.search(/[:=]/);
-      const address = entry.slice(at + 1);
-      return `${address === 'host-gateway' ? '127.0.0.1' : address}\t${entry.slice(0, at)}\n`;
-    });
-    writeFileSync(files.hosts, readFileSync('/etc/hosts', 'utf8') + lines.join(''));
+    const { hostGatewayIps } = context.settings;
+    const lines = extraHostLines(extraHosts, hostGatewayIps.length > 0 ? hostGatewayIps : ['127.0.0.1']);
+    writeFileSync(files.hosts, readFileSync('/etc/hosts', 'utf8') + lines.map((line) => `${line}\n`).join(''));
   } else {
     writeFileSync(
       files.hosts,

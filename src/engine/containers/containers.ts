@@ -17,7 +17,7 @@ import { Creator } from './creator.ts';
 import { notRunning } from './errors.ts';
 import { inspectContainer } from './inspect.ts';
 import { Launcher } from './launcher.ts';
-import { Lifecycle } from './lifecycle.ts';
+import { Lifecycle, stopTimeoutOf } from './lifecycle.ts';
 import { type ListDeps, listContainers, pruneCandidates, sizesOf } from './list.ts';
 import { type LogsRequest, readLogs } from './read-logs.ts';
 import { Remover } from './remover.ts';
@@ -224,6 +224,14 @@ export class Containers {
     this.#deps.volumes.recover(this.records());
     await this.#restorer.reconcile();
     void this.#restorer.startByPolicy(wasRunning);
+  }
+
+  /** Seconds that stopping the running containers may take by their own timeouts; null when one waits without end. */
+  longestStop(): number | null {
+    const timeouts = this.all()
+      .filter((container) => container.running)
+      .map((container) => stopTimeoutOf(container));
+    return timeouts.some((seconds) => seconds < 0) ? null : Math.max(0, ...timeouts);
   }
 
   /** At daemon stop: containers live on unless `stopContainers`. */

@@ -73,7 +73,7 @@ export class Lifecycle {
   /** Throws not_modified when it does not run. */
   async stop(container: Container, options: StopOptions): Promise<void> {
     const signal = options.signal === '' ? stopSignalOf(container) : parseSignal(options.signal);
-    const timeout = options.timeout ?? container.record.config.StopTimeout ?? DEFAULT_STOP_TIMEOUT;
+    const timeout = options.timeout ?? stopTimeoutOf(container);
     const running = await container.lock.run(async () => {
       if (container.record.state.status === 'restarting') {
         this.#endRestarting(container);
@@ -364,6 +364,11 @@ export class Lifecycle {
 export function stopSignalOf(container: Container): number {
   const own = container.record.config.StopSignal;
   return own === undefined || own === null || own === '' ? SIGTERM : parseSignal(own);
+}
+
+/** Seconds between the stop signal and SIGKILL; negative for no limit. */
+export function stopTimeoutOf(container: Container): number {
+  return container.record.config.StopTimeout ?? DEFAULT_STOP_TIMEOUT;
 }
 
 /** Waits for the end of a killed process. Throws system when it sits in the kernel and does not end. */

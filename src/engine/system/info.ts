@@ -1,9 +1,11 @@
 import os from 'node:os';
+import { maskCredentials } from '../../api/mask-credentials.ts';
 import type { SystemInfo } from '../../api/schemas/system.ts';
 import { formatNano } from '../../api/timestamp.ts';
 import type { HostFacts } from '../../runtime/spec/host-facts.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
+import type { EngineSettings } from '../settings.ts';
 import { flag, machine, openFiles, operatingSystem } from './host-report.ts';
 
 export interface InfoSources {
@@ -13,8 +15,8 @@ export interface InfoSources {
   imageCount(): number;
   logDrivers(): string[];
   version: string;
-  /** Versions of the default runtime and of the init, '' when they cannot be asked. */
-  programs: { runtime: string; init: string };
+  /** Commits of runc and version of the init, '' when they cannot be asked. */
+  programs: { runc: string; init: string };
 }
 
 function counts(
@@ -32,7 +34,7 @@ function counts(
 }
 
 /** What a limit that the kernel does not know means to the user, in Docker's words. */
-function warnings(host: HostFacts): string[] {
+function warnings(host: HostFacts, settings: EngineSettings): string[] {
   const { features } = host;
   const list: [boolean, string][] = [
     [!features.memory, 'WARNING: No memory limit support'],
@@ -42,15 +44,23 @@ function warnings(host: HostFacts): string[] {
     [!features.cpuset, 'WARNING: No cpuset support'],
     [!features.pids, 'WARNING: No pids limit support'],
     [!host.ipv4Forwarding, 'WARNING: IPv4 forwarding is disabled'],
+    [
+      host.seccomp && settings.seccompProfileName !== 'builtin',
+      'WARNING: daemon is not using the default seccomp profile',
+    ],
   ];
   return list.filter(([on]) => on).map(([, text]) => text);
 }
 
-function securityOptions(host: HostFacts): string[] {
+function securityOptions(host: HostFacts, settings: EngineSettings): string[] {
+  // An empty default mode is private on v2 alone.
+  const ownCgroupns =
+    settings.defaultCgroupnsMode === '' ? host.cgroup === 'v2' : settings.defaultCgroupnsMode === 'private';
   return [
     ...(host.apparmor ? ['name=apparmor'] : []),
-    ...(host.seccomp ? ['name=seccomp,profile=builtin'] : []),
-    ...(host.cgroup === 'v2' ? ['name=cgroupns'] : []),
+    ...(host.seccomp ? [`name=seccomp,profile=${settings.seccompProfileName}`] : []),
+    ...(host.features.cgroupNamespaces && ownCgroupns ? ['name=cgroupns'] : []),
+    ...(settings.noNewPrivileges ? ['name=no-new-privileges'] : []),
   ];
 }
 
@@ -60,14 +70,19 @@ export function systemInfo(sources: InfoSources): SystemInfo {
   const { settings } = context;
   const { features } = host;
   const system = operatingSystem();
-  const commit = (id: string) => ({ ID: id });
+  const commit = (id: string) => ({ ID: id || 'N/A' });
   return {
     ID: settings.engineId,
     ...counts(sources.containers()),
     Images: sources.imageCount(),
     Driver: 'overlay2',
     DriverStatus: context.storage.status(),
-    Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: [], Log: sources.logDrivers() },
+    Plugins: {
+      Volume: ['local'],
+      Network: ['bridge', 'host', 'null'],
+      Authorization: [],
+      Log: sources.logDrivers().filter((name) => name !== 'none'),
+    },
     MemoryLimit: features.memory,
     SwapLimit: features.swap,
     CpuCfsPeriod: features.cpuCfs,
@@ -95,15 +110,19 @@ export function systemInfo(sources: InfoSources): SystemInfo {
     IndexServerAddress: '',
     RegistryConfig: {
       InsecureRegistryCIDRs: settings.insecureRegistries.filter((entry) => /\/\d+$/.test(entry)),
-      IndexConfigs: {},
+      IndexConfigs: Object.fromEntries(
+        settings.insecureRegistries
+          .filter((entry) => !/\/\d+$/.test(entry))
+          .map((Name) => [Name, { Name, Mirrors: [], Secure: false, Official: false }]),
+      ),
       Mirrors: settings.registryMirrors,
     },
     NCPU: host.cpuCount,
     MemTotal: os.totalmem(),
     GenericResources: null,
     DockerRootDir: settings.dataRoot,
-    HttpProxy: settings.httpProxy,
-    HttpsProxy: settings.httpsProxy,
+    HttpProxy: maskCredentials(settings.httpProxy),
+    HttpsProxy: maskCredentials(settings.httpsProxy),
     NoProxy: settings.noProxy,
     Name: os.hostname(),
     Labels: settings.labels,
@@ -127,14 +146,17 @@ export function systemInfo(sources: InfoSources): SystemInfo {
     // Containers always outlive the daemon.
     LiveRestoreEnabled: true,
     Isolation: '',
-    InitBinary: 'tini',
+    InitBinary: settings.initPath,
+    // Clients print all three; this is Docker's word for one that there is nothing to say of.
     ContainerdCommit: commit(''),
-    RuncCommit: commit(sources.programs.runtime),
+    RuncCommit: commit(sources.programs.runc),
     InitCommit: commit(sources.programs.init),
-    SecurityOptions: securityOptions(host),
-    DefaultAddressPools: (settings.bridge?.pools ?? []).map(({ base, size }) => ({ Base: base, Size: size })),
-    FirewallBackend: { Driver: 'nftables' },
+    SecurityOptions: securityOptions(host, settings),
+    ...(settings.bridge === null || settings.bridge.pools.length === 0
+      ? {}
+      : { DefaultAddressPools: settings.bridge.pools.map(({ base, size }) => ({ Base: base, Size: size })) }),
+    ...(settings.bridge?.enableIptables === true ? { FirewallBackend: { Driver: 'nftables' } } : {}),
     CDISpecDirs: [],
-    Warnings: warnings(host),
+    Warnings: warnings(host, settings),
   };
 }

@@ -14,6 +14,8 @@ export interface Product {
 export interface Programs {
   runtime: string;
   runtimeCommit: string;
+  /** Commit of runc, whichever runtime is the default: info has a field for it. */
+  runc: string;
   init: string;
 }
 
@@ -22,10 +24,13 @@ const goArch = (): string => ({ x64: 'amd64', arm64: 'arm64' })[os.arch() as str
 /** Asks the default runtime and the init for their versions; '' for one that does not answer. Not on the start path. */
 export async function programVersions(context: EngineContext): Promise<Programs> {
   const { settings } = context;
-  const runtime = await context.runtimes
-    .get(settings.defaultRuntime)
-    ?.version()
-    .catch(() => null);
+  const ask = async (name: string) =>
+    await context.runtimes
+      .get(name)
+      ?.version()
+      .catch(() => null);
+  const runtime = await ask(settings.defaultRuntime);
+  const runc = settings.defaultRuntime === 'runc' ? runtime : await ask('runc');
   let init = '';
   try {
     const { stdout } = await promisify(execFile)(settings.initPath, ['--version']);
@@ -33,7 +38,12 @@ export async function programVersions(context: EngineContext): Promise<Programs>
   } catch {
     // No init installed: --init will say so.
   }
-  return { runtime: runtime?.version ?? '', runtimeCommit: runtime?.commit ?? '', init };
+  return {
+    runtime: runtime?.version ?? '',
+    runtimeCommit: runtime?.commit ?? '',
+    runc: runc?.commit || runc?.version || '',
+    init,
+  };
 }
 
 /** `docker version`, the server's part (Engine API, SystemVersion). */

@@ -123,6 +123,10 @@ function checkCpu(resources: HostConfig, host: HostFacts, warnings: string[]): v
   }
   const quota = resources.CpuQuota ?? 0;
   if (quota > 0 && quota < 1000) throw invalid('CPU cfs quota can not be less than 1ms (i.e. 1000)');
+  if ((resources.CpuCount ?? 0) > 0) {
+    warnings.push('linux does not support CPU count. Count discarded.');
+    resources.CpuCount = 0;
+  }
   if ((resources.CpuPercent ?? 0) > 0) {
     warnings.push('linux does not support CPU percent. Percent discarded.');
     resources.CpuPercent = 0;
