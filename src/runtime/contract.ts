@@ -99,6 +99,11 @@ export interface Monitor {
   resize(rows: number, columns: number): Promise<void>;
   /** Undoes a spawn() that is not to be started after all; resolves when nothing is left of it. */
   abandon(): Promise<void>;
+  /**
+   * To be called when the process was killed and no exit came: if it is a monitor that does not answer, it is continued or, in the end,
+   * killed, and `exited` fires. False when it is the process that has not ended.
+   */
+  rescue(): Promise<boolean>;
   /** Calls back whenever the kernel kills for want of memory in the container's cgroup. */
   onOom(listener: () => void): void;
   /** Output drained, log complete, exit file written. Never rejects. */

@@ -9,9 +9,13 @@ import { processStartTime, signalProcess } from '../linux/pidfd.ts';
 import type { AttachOptions, ExitStatus, Monitor, MonitorSpec } from './contract.ts';
 import { connectMonitor, encodeFrame, type Frame, FrameReader } from './monitor-connection.ts';
 import { lastRuntimeError, RuntimeError, type RuntimeStage, runtimeFailure } from './runtime-error.ts';
+import { answerOf } from './silent-monitor.ts';
 
 /** What the monitor of a container or exec is told apart by. */
 export type MonitorKey = Pick<MonitorSpec, 'id' | 'kind' | 'dir'> & { commandFile?: string };
+
+/** What a monitor that was asked for long is given before it is continued, and before it is killed. */
+const RESCUE_MS = 1000;
 
 const HELLO_STDIN = 1;
 const HELLO_STDOUT = 2;
@@ -78,6 +82,13 @@ export class ShimMonitor implements Monitor {
   async abandon(): Promise<void> {
     this.#control.write(encodeFrame('A'));
     await this.closed;
+  }
+
+  async rescue(): Promise<boolean> {
+    if (this.#processStartTime !== null && isAlive(this.pid, this.#processStartTime)) return false;
+    if (!(await answerOf(this.#key.dir, this.exited, RESCUE_MS))) this.#control.destroy();
+    await this.exited;
+    return true;
   }
 
   onOom(listener: () => void): void {

@@ -7,6 +7,10 @@ import type { Cgroups } from '../linux/cgroup.ts';
 import type { ExitStatus, LogSink, Monitor, MonitorSpec, Monitors } from './contract.ts';
 import { readExit, ShimMonitor } from './monitor.ts';
 import { connectMonitor } from './monitor-connection.ts';
+import { answerOf } from './silent-monitor.ts';
+
+/** What a monitor on a busy host may take to answer an earlier daemon's successor. */
+const SILENCE_MS = 10_000;
 
 export interface MonitorsOptions {
   /** The gantry-shim program. */
@@ -62,6 +66,8 @@ export class ShimMonitors implements Monitors {
     }
     const monitor = new ShimMonitor(key, control);
     try {
+      // Of one that was killed for its silence the runtime still knows the container: the caller ends it.
+      if (!(await answerOf(key.dir, monitor.reported, SILENCE_MS))) control.destroy();
       const ordered = await monitor.reported;
       if (ordered && monitor.startedAt === null) await monitor.started();
     } catch {

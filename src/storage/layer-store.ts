@@ -7,7 +7,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { GantryError } from '../api/errors.ts';
+import { GantryError, messageOf } from '../api/errors.ts';
 import type { Digest, Layer, LayerStore } from './contract.ts';
 import { chainIdOf, hexOf } from './digest.ts';
 import { noSpace } from './durable.ts';
@@ -50,8 +50,7 @@ export class FileLayerStore implements LayerStore {
   #load(): void {
     const links = new Set(fs.readdirSync(path.join(this.#root, 'l')));
     for (const hex of fs.readdirSync(path.join(this.#root, 'layers'))) {
-      const text = fs.readFileSync(path.join(this.#root, 'layers', hex, 'layer.json'), 'utf8');
-      const layer = JSON.parse(text) as StoredLayer;
+      const layer = readStored(path.join(this.#root, 'layers', hex), `sha256:${hex}`);
       this.#layers.set(layer.chainId, layer);
       // The link is made after the layer is in place; a crash may have come in between.
       if (!links.delete(layer.link)) this.#makeLink(layer);
@@ -198,6 +197,20 @@ export class FileLayerStore implements LayerStore {
     fs.rmSync(path.join(this.#root, 'l', layer.link), { force: true });
     await removeTree(tmp);
   }
+}
+
+/** Throws Error, naming the directory, when it holds no whole layer: nothing is left out without a word. */
+function readStored(directory: string, chainId: Digest): StoredLayer {
+  let layer: StoredLayer | null = null;
+  let reason = 'its layer.json is of another layer';
+  try {
+    layer = JSON.parse(fs.readFileSync(path.join(directory, 'layer.json'), 'utf8'));
+  } catch (error) {
+    reason = messageOf(error);
+  }
+  if (layer?.chainId === chainId && fs.existsSync(path.join(directory, 'diff'))) return layer;
+  if (layer?.chainId === chainId) reason = 'its files are gone';
+  throw new Error(`the layer in ${directory} is damaged (${reason}): move it away to start without the images on it`);
 }
 
 function publicPart(layer: StoredLayer): Layer {

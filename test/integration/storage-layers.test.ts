@@ -283,6 +283,25 @@ test('a full disk is told as no_space, and what was written goes away', async (t
   await storage.layers.remove(layer.chainId);
 });
 
+test('a damaged layer is named when the store is opened', async (t) => {
+  const storage = newStorage(t);
+  const { chainId } = await storage.layers.register(stream(tarOf({ name: 'a', content: 'x' })), null);
+  const directory = path.join(storage.root, 'layers', chainId.slice(7));
+  const file = path.join(directory, 'layer.json');
+  const whole = fs.readFileSync(file, 'utf8');
+  const refused = () =>
+    assert.throws(() => openStorage(storage.root), new RegExp(`the layer in ${directory} is damaged`));
+  for (const text of ['', whole.slice(0, 20), '{}', 'null', whole.replace(/[0-9a-f]{64}/, '0'.repeat(64))]) {
+    fs.writeFileSync(file, text);
+    refused();
+  }
+  fs.writeFileSync(file, whole);
+  fs.renameSync(path.join(directory, 'diff'), path.join(directory, 'other'));
+  refused();
+  fs.renameSync(path.join(directory, 'other'), path.join(directory, 'diff'));
+  assert.deepEqual(openStorage(storage.root).layers.get(chainId), storage.layers.get(chainId));
+});
+
 test('a register that is called off leaves nothing', async (t) => {
   const storage = newStorage(t, 400);
   const abort = new AbortController();

@@ -374,6 +374,7 @@ export function stopTimeoutOf(container: Container): number {
 /** Waits for the end of a killed process. Throws system when it sits in the kernel and does not end. */
 async function killed(container: Container): Promise<void> {
   if (await endsWithin(container, KILL_PATIENCE_MS)) return;
+  if (await container.monitor?.rescue()) return;
   throw new GantryError('system', 'tried to kill container, but did not receive an exit event');
 }
 
