@@ -88,12 +88,24 @@ function tlsOptions(
       throw new Error(openError(error, path), { cause: error });
     }
   };
-  return {
+  const authority = ca === undefined ? undefined : read(ca);
+  const invalid = (why: string) => new Error(`failed to retrieve context tls info: ${why}`);
+  if (authority && !authority.includes('-----BEGIN CERTIFICATE-----')) throw invalid('ca.pem seems invalid');
+  const options: ConnectionOptions = {
     rejectUnauthorized: verify,
     minVersion: 'TLSv1.2',
-    ...(ca === undefined ? {} : { ca: read(ca) }),
+    ...(authority ? { ca: authority } : {}),
     ...(cert === undefined || key === undefined ? {} : { cert: read(cert), key: read(key) }),
   };
+  try {
+    const { createSecureContext } = process.getBuiltinModule('node:tls') as typeof import('node:tls');
+    return { ...options, secureContext: createSecureContext(options) };
+  } catch (error) {
+    const { message } = error as Error;
+    throw invalid(
+      /key values mismatch/.test(message) ? 'tls: private key does not match public key' : `tls: ${message}`,
+    );
+  }
 }
 
 /** Reads `unix://`, `tcp://`, `http(s)://` and `ssh://` addresses. Throws docker's `invalid bind address format: x`. */
@@ -115,18 +127,29 @@ export function parseHost(host: string, tls: ConnectionOptions | undefined): End
       display: host.includes('://') ? host : `tcp://${host}`,
     };
   }
-  if (scheme === 'ssh') {
-    const parts = /^(?:([^@/]+)@)?(\[[^\]]+\]|[^:/@]+)(?::([0-9]+))?(\/.*)?$/.exec(rest);
-    // A name with a leading dash would be read as an option of ssh.
-    if (!parts || parts[2]!.startsWith('-') || parts[1]?.startsWith('-')) throw invalid();
-    return {
-      kind: 'ssh',
-      host: parts[2]!.replace(/^\[|\]$/g, ''),
-      ...(parts[1] ? { user: parts[1] } : {}),
-      ...(parts[3] ? { port: parts[3] } : {}),
-      ...(parts[4] && parts[4] !== '/' ? { path: parts[4] } : {}),
-      display: host,
-    };
-  }
+  if (scheme === 'ssh') return sshEndpoint(host, rest);
   throw invalid();
+}
+
+/** Throws docker's messages for what ssh:// addresses may not hold. */
+function sshEndpoint(host: string, rest: string): Endpoint {
+  const invalid = (why: string) => new Error(`ssh host connection is not valid: invalid SSH URL: ${why}`);
+  const extra = /[?#](.*)$/.exec(rest);
+  if (extra?.[0].startsWith('?')) throw invalid(`query parameters are not allowed: ${JSON.stringify(extra[1])}`);
+  if (extra) throw invalid(`fragments are not allowed: ${JSON.stringify(extra[1])}`);
+  if (/^[^/@]*:[^/]*@/.test(rest)) throw invalid('plain-text password is not supported');
+  if (/^([^/@]*@)?(:|\/|$)/.test(rest)) throw invalid('hostname is empty');
+  const parts = /^(?:([^@/]+)@)?(\[[^\]]+\]|[^:/@]+)(?::([0-9]+))?(\/.*)?$/.exec(rest);
+  // A name with a leading dash would be read as an option of ssh.
+  if (!parts || parts[2]!.startsWith('-') || parts[1]?.startsWith('-')) {
+    throw new Error(`invalid bind address format: ${host}`);
+  }
+  return {
+    kind: 'ssh',
+    host: parts[2]!.replace(/^\[|\]$/g, ''),
+    ...(parts[1] ? { user: parts[1] } : {}),
+    ...(parts[3] ? { port: parts[3] } : {}),
+    ...(parts[4] && parts[4] !== '/' ? { path: parts[4] } : {}),
+    display: host,
+  };
 }

@@ -56,6 +56,10 @@ function openTls(host: string, port: number, options: ConnectionOptions): Duplex
   return socket;
 }
 
+/** A word as a POSIX shell reads it back. */
+const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
 /** The far side's own CLI joins its stdin and stdout to the engine's socket (`system dial-stdio`). */
 function openSsh(endpoint: Extract<Endpoint, { kind: 'ssh' }>): Duplex {
   const { spawn } = process.getBuiltinModule('node:child_process') as typeof import('node:child_process');
@@ -63,19 +67,45 @@ function openSsh(endpoint: Extract<Endpoint, { kind: 'ssh' }>): Duplex {
   const args = ['-o', 'ConnectTimeout=30', '-T'];
   if (endpoint.user) args.push('-l', endpoint.user);
   if (endpoint.port) args.push('-p', endpoint.port);
-  const host = endpoint.path ? `--host unix://${endpoint.path} ` : '';
-  args.push('--', endpoint.host);
-  args.push(
-    `sh -c 'for c in gantry docker; do command -v $c >/dev/null && exec $c ${host}system dial-stdio; done; exit 127'`,
-  );
+  const host = endpoint.path ? `--host ${shellWord(`unix://${endpoint.path}`)} ` : '';
+  const script = `for c in gantry docker; do command -v $c >/dev/null && exec $c ${host}system dial-stdio; done; echo "neither gantry nor docker found" >&2; exit 127`;
+  args.push('--', endpoint.host, `sh -c ${shellWord(script)}`);
   // A session of its own keeps the terminal's Ctrl-C away from ssh while a container is attached.
-  const child = spawn('ssh', args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
-  const stream = DuplexStream.from({ readable: child.stdout, writable: child.stdin } as never) as Duplex;
-  child.on('error', (error) => stream.destroy(error));
-  child.on('exit', (code) => {
-    if (code !== 0 && code !== null)
-      stream.destroy(new Error(`command [ssh ${args.join(' ')}] has exited with exit status ${code}`));
+  const child = spawn('ssh', args, { stdio: 'pipe', detached: true });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-4096);
   });
-  stream.on('close', () => child.kill());
+  const failure = (why: string) => {
+    const text = said.trim();
+    return new Error(
+      `command [ssh ${args.slice(0, -1).join(' ')} ...] ${why}, make sure the URL is valid, and Gantry or Docker is installed on the remote host${text === '' ? '' : `: stderr=${text}`}`,
+    );
+  };
+  const stream = new DuplexStream({
+    read: () => child.stdout.resume(),
+    write: (chunk: Buffer, _encoding, done) => {
+      // A broken pipe is told by how ssh ends.
+      child.stdin.write(chunk, () => done());
+    },
+    final: (done) => {
+      child.stdin.end(() => done());
+    },
+    destroy: (error, done) => {
+      child.kill();
+      done(error);
+    },
+  });
+  child.stdin.on('error', () => undefined);
+  child.stdout.on('data', (chunk: Buffer) => {
+    if (!stream.push(chunk)) child.stdout.pause();
+  });
+  child.on('error', (error) => stream.destroy(failure(`could not be started (${error.message})`)));
+  // After the last output: only then is it known whether its end is a failure.
+  child.on('close', (code, signal) => {
+    if (code === 0) stream.push(null);
+    else if (!stream.destroyed)
+      stream.destroy(failure(code === null ? `was ended by ${signal}` : `has exited with exit status ${code}`));
+  });
   return stream;
 }

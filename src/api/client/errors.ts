@@ -35,5 +35,30 @@ export function connectionError(display: string, error: Error): ConnectionError 
   if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTSOCK' || error instanceof AggregateError) {
     return new ConnectionError(`Cannot connect to the Gantry daemon at ${display}. Is gantryd running?`, error);
   }
-  return new ConnectionError(`error during connect: ${error.message} (${display})`, error);
+  return new ConnectionError(`error during connect: ${tlsReason(error) ?? error.message} (${display})`, error);
+}
+
+/** What went wrong with TLS, in the words of Go's clients rather than OpenSSL's; undefined when it was something else. */
+function tlsReason(error: Error): string | undefined {
+  const { code = '', reason = '' } = error as NodeJS.ErrnoException & { reason?: string };
+  const alert = /alert (.+)$/.exec(reason);
+  if (alert) return `remote error: tls: ${alert[1]}`;
+  const certificate = (why: string) => `tls: failed to verify certificate: x509: ${why}`;
+  switch (code) {
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+      return certificate('certificate signed by unknown authority');
+    case 'CERT_HAS_EXPIRED':
+    case 'CERT_NOT_YET_VALID':
+      return certificate('certificate has expired or is not yet valid');
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return certificate(error.message);
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+      return 'tls: first record does not look like a TLS handshake';
+    default:
+      return undefined;
+  }
 }

@@ -39,7 +39,8 @@ export function parseDockerEndpoint(text: string): DockerEndpoint {
         `invalid argument "${text}" for "--docker" flag: ${field} must be formatted as key=value`,
       );
     const key = field.slice(0, at);
-    if (!KEYS.includes(key)) throw new StatusError(1, `unrecognized config key: ${key}`);
+    if (!KEYS.includes(key))
+      throw new StatusError(1, `unable to create docker endpoint config: unrecognized config key: ${key}`);
     endpoint[key] = field.slice(at + 1);
   }
   for (const file of [endpoint.ca, endpoint.cert, endpoint.key]) {

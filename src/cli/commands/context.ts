@@ -255,7 +255,7 @@ export const rm = defineCommand({
     const inUse = current(ctx);
     for (const name of ctx.args) {
       if (name === 'default') failures.push('context "default" cannot be removed');
-      else if (!contextExists(ctx, name) && !ctx.flags.force) failures.push(`context "${name}": context not found`);
+      else if (!contextExists(ctx, name) && !ctx.flags.force) failures.push(`context "${name}" does not exist`);
       else if (name === inUse && !ctx.flags.force)
         failures.push(`context "${name}" is in use, set -f flag to force remove`);
       else {

@@ -63,7 +63,10 @@ export class ApiServer {
       noDelay: true,
       shouldUpgradeCallback: (request: IncomingMessage) => this.#takesOver(request),
     };
-    const server = tls === null ? createServer(options) : createTlsServer({ ...options, ...tls });
+    const server =
+      tls === null
+        ? createServer(options)
+        : createTlsServer({ ...options, ...tls, allowHalfOpen: true } as TlsServerOptions);
     // A client may close its sending side and still wait for the answer.
     (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
     server.on('connection', (socket: Socket) => socket.once('close', this.#onActivity));
