@@ -47,6 +47,8 @@ export interface ContainerRecord {
   /** The user stopped it: restart policies leave it alone until the next start. */
   stoppedByUser: boolean;
   mounts: MountPoint[];
+  /** See CreateRequest; missing for false. */
+  flatReadOnly?: boolean;
   /** Anonymous volumes made for this container, removed by rm -v. */
   anonymousVolumes: string[];
   /** Requested endpoint settings by network name, as in NetworkingConfig. */

@@ -44,6 +44,6 @@ test('files are copied into volumes of a container that never ran', async () => 
     ['/vol', 'mounted volume is marked read-only'],
   ] as const) {
     const answer = await put(guarded, path);
-    assert.deepEqual([answer.status, answer.json.message], [403, message]);
+    assert.deepEqual([answer.status, answer.json.message], [400, message]);
   }
 });

@@ -16,6 +16,8 @@ import {
 import type { Containers } from '../../engine/containers/containers.ts';
 import { CONTAINER_PRUNE_FILTERS } from '../../engine/containers/list.ts';
 import { CONTAINER_FILTERS } from '../../engine/containers/list-filter.ts';
+import { legacyContainer } from '../compat/containers.ts';
+import { adaptCreate } from '../compat/create.ts';
 import { type Route, route } from '../contract.ts';
 import { empty, json } from '../http/answers.ts';
 import { filters, flag, number, text } from '../http/parameters.ts';
@@ -59,7 +61,11 @@ function viewRoutes(containers: Containers): Route[] {
       refusals: [404],
       async handler({ query, version }, reply) {
         const limit = Math.max(0, query.limit ?? 0);
-        reply.json(200, await containers.list({ ...query, limit, apiVersion: version.toString() }));
+        const found = await containers.list({ ...query, limit });
+        reply.json(
+          200,
+          found.map((summary) => legacyContainer(summary, version)),
+        );
       },
     }),
     route({
@@ -107,8 +113,15 @@ function changeRoutes(containers: Containers): Route[] {
         if (Object.keys(body).every((key) => ['HostConfig', 'NetworkingConfig'].includes(key))) {
           throw new GantryError('invalid_parameter', 'config cannot be empty in order to create a container');
         }
-        const platform = version.lessThan('1.41') ? '' : query.platform;
-        reply.json(201, await containers.create({ ...query, platform, body, apiVersion: version.toString() }));
+        const warnings = adaptCreate(body, version);
+        const { Id, Warnings } = await containers.create({
+          name: query.name,
+          platform: version.lessThan('1.41') ? '' : query.platform,
+          body,
+          hostCgroupns: version.lessThan('1.41'),
+          flatReadOnly: version.lessThan('1.44'),
+        });
+        reply.json(201, { Id, Warnings: [...Warnings, ...warnings] });
       },
     }),
     route({

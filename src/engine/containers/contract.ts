@@ -73,8 +73,10 @@ export interface CreateRequest {
   platform: string;
   /** ContainerConfig with HostConfig and NetworkingConfig, as the API's body. */
   body: ContainerConfig & { HostConfig?: HostConfig; NetworkingConfig?: NetworkingConfig };
-  /** API version the body was written for: defaults differ. */
-  apiVersion: string;
+  /** The cgroup namespace is the host's unless the body names one, on hosts with cgroup v1: what clients before API 1.41 count on. */
+  hostCgroupns: boolean;
+  /** Read-only binds leave the mounts below them writable: what clients before API 1.44 count on. */
+  flatReadOnly: boolean;
 }
 
 export interface StopOptions {
@@ -97,5 +99,4 @@ export interface ListOptions {
   limit: number;
   size: boolean;
   filters: Filters;
-  apiVersion: string;
 }

@@ -5,7 +5,6 @@ import { formatTime, nowNs } from '../../api/timestamp.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
 import { checkPlatform, parsePlatform } from '../images/platform.ts';
-import { minorOf } from './api-version.ts';
 import { Container } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
 import type { ContainersDeps, CreateRequest } from './contract.ts';
@@ -42,13 +41,11 @@ export class Creator {
       settings: this.#context.settings,
       host: this.#deps.hostFacts,
       image,
-      apiVersion: { lessThan: (version) => minorOf(request.apiVersion) < minorOf(version) },
+      hostCgroupns: request.hostCgroupns,
       id,
       resolveContainer: (other) => this.#find(other),
       checkLogConfig: (type, options) => this.#deps.logDrivers.validate(type, options),
     });
-    // Under API 1.25 removing the container was the client's work.
-    if (minorOf(request.apiVersion) < 25) prepared.hostConfig.AutoRemove = false;
     const record: ContainerRecord = {
       id,
       name,
@@ -73,6 +70,7 @@ export class Creator {
       restartCount: 0,
       stoppedByUser: false,
       mounts: [],
+      ...(request.flatReadOnly ? { flatReadOnly: true } : {}),
       anonymousVolumes: [],
       endpointsConfig: prepared.endpointsConfig,
       sandbox: null,

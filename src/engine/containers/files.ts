@@ -59,7 +59,7 @@ export class FilesOfContainers {
     }
   }
 
-  /** Unpacks a tar into a directory. Throws not_found, invalid_parameter, forbidden for what is read-only, no_space. */
+  /** Unpacks a tar into a directory. Throws not_found, invalid_parameter, no_space. */
   async put(container: Container, path: string, tar: Readable, options: PutOptions): Promise<void> {
     const view = await this.#open(container);
     try {
@@ -145,7 +145,7 @@ function checkPresent(container: Container): void {
   }
 }
 
-/** Refuses what the container itself could not write to. */
+/** Refuses what the container itself could not write to, with dockerd's status (the API's description says 403). */
 function checkWritable(container: Container, directory: string): void {
   const { mounts, hostConfig } = container.record;
   const tmpfs = Object.keys(hostConfig.Tmpfs ?? {}).map((path) => ({ Destination: path, RW: true }));
@@ -153,8 +153,8 @@ function checkWritable(container: Container, directory: string): void {
     .filter(({ Destination: place = '' }) => directory === place || directory.startsWith(`${place}/`))
     .sort((a, b) => b.Destination!.length - a.Destination!.length)[0];
   if (under !== undefined) {
-    if (under.RW === false) throw new GantryError('forbidden', 'mounted volume is marked read-only');
+    if (under.RW === false) throw new GantryError('invalid_parameter', 'mounted volume is marked read-only');
   } else if (hostConfig.ReadonlyRootfs === true) {
-    throw new GantryError('forbidden', 'container rootfs is marked read-only');
+    throw new GantryError('invalid_parameter', 'container rootfs is marked read-only');
   }
 }

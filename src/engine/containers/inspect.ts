@@ -112,6 +112,7 @@ export function inspectContainer(container: Container, deps: InspectDeps): Conta
   const { record } = container;
   const { storage } = deps.context;
   const file = (name: string) => (record.state.startedAt.startsWith('0001') ? '' : join(container.directory, name));
+  const mac = record.endpointsConfig[record.hostConfig.NetworkMode ?? '']?.MacAddress ?? '';
   const layer = storage.writable.exists(record.id) ? storage.writable.describe(record.id) : null;
   const view = {
     Id: record.id,
@@ -148,7 +149,8 @@ export function inspectContainer(container: Container, deps: InspectDeps): Conta
     },
     ...(deps.sizes === null ? {} : { SizeRw: deps.sizes.rw, SizeRootFs: deps.sizes.rootFs }),
     Mounts: record.mounts,
-    Config: { ...EMPTY_CONFIG, Labels: {}, ...record.config },
+    // The address asked for is shown where it was asked for before 1.44, too.
+    Config: { ...EMPTY_CONFIG, Labels: {}, ...record.config, ...(mac === '' ? {} : { MacAddress: mac }) },
     NetworkSettings: networkSettings(record, deps.networkIds),
   };
   return view as unknown as ContainerInspectResponse;

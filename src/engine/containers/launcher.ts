@@ -187,7 +187,7 @@ export class Launcher {
     }
     if (record.config.NetworkDisabled === true) return { netns: null, shared: null };
     const wanted = record.endpointsConfig[mode] ?? record.endpointsConfig.default ?? {};
-    const macAddress = wanted.MacAddress || record.config.MacAddress || '';
+    const macAddress = wanted.MacAddress || '';
     const ipAddress = wanted.IPAMConfig?.IPv4Address ?? '';
     const sandbox: Sandbox = this.#context.networks.createSandbox({
       containerId: container.id,

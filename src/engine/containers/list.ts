@@ -54,10 +54,7 @@ export async function listContainers(
     return id;
   };
   const now = Date.now();
-  const { apiVersion } = options;
-  const summaries = found.map((container) =>
-    summaryOf(container, { apiVersion, networkIds: deps.networkIds, imageIdOf, now }),
-  );
+  const summaries = found.map((container) => summaryOf(container, { networkIds: deps.networkIds, imageIdOf, now }));
   if (!options.size) return summaries;
   for (const [at, container] of found.entries()) {
     const { rw, rootFs } = await sizesOf(container, deps);

@@ -1,11 +1,9 @@
 import type { ContainerSummary } from '../../api/schemas/container.ts';
-import { minorOf } from './api-version.ts';
 import type { Container } from './container.ts';
 import { endpointSettings, listedPorts, type NetworkIds } from './network-view.ts';
 import { statusText } from './status-text.ts';
 
 export interface SummaryOptions {
-  apiVersion: string;
   networkIds: NetworkIds;
   /** ID of the image a reference means now, null for none. */
   imageIdOf: (reference: string) => string | null;
@@ -24,7 +22,6 @@ export function summaryOf(container: Container, options: SummaryOptions): Contai
   const reference = record.config.Image ?? '';
   // The name the user gave, unless it means another image by now.
   const image = reference !== '' && options.imageIdOf(reference) === record.imageId ? reference : record.imageId;
-  const minor = minorOf(options.apiVersion);
   return {
     Id: record.id,
     Names: [`/${record.name}`],
@@ -38,7 +35,7 @@ export function summaryOf(container: Container, options: SummaryOptions): Contai
     Status: statusText(record.state, options.now),
     HostConfig: {
       NetworkMode: record.hostConfig.NetworkMode ?? 'bridge',
-      ...(minor >= 46 && Object.keys(record.hostConfig.Annotations ?? {}).length > 0
+      ...(Object.keys(record.hostConfig.Annotations ?? {}).length > 0
         ? { Annotations: record.hostConfig.Annotations }
         : {}),
     },

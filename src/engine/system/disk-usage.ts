@@ -2,7 +2,6 @@ import { GantryError } from '../../api/errors.ts';
 import { Filters } from '../../api/filters.ts';
 import type { ContainerSummary } from '../../api/schemas/container.ts';
 import type { ImageSummary } from '../../api/schemas/image.ts';
-import { API_VERSION } from '../../api/version.ts';
 import type { Containers } from '../containers/containers.ts';
 import type { EngineContext } from '../context.ts';
 import type { Images } from '../images/images.ts';
@@ -40,7 +39,6 @@ export async function diskUsage(
       limit: 0,
       size: true,
       filters: new Filters(),
-      apiVersion: API_VERSION,
     });
   if (wants('volume')) usage.Volumes = await parts.volumes.usage();
   if (wants('build-cache')) usage.BuildCache = [];

@@ -20,7 +20,7 @@ const RECURSIVE_READONLY: [number, number] = [5, 12];
  * that is gone) and system.
  */
 export function ociMounts(
-  record: Pick<ContainerRecord, 'mounts' | 'hostConfig'>,
+  record: Pick<ContainerRecord, 'mounts' | 'hostConfig' | 'flatReadOnly'>,
   volumes: Volumes,
   options: { staging: string; kernel: [number, number] },
 ): ResolvedMount[] {
@@ -33,7 +33,13 @@ export function ociMounts(
       const request = byDestination.get(point.Destination!);
       if (point.Type === 'tmpfs') return tmpfsMount(point, request);
       const source = sourceOf(point, request, volumes, join(options.staging, String(index)));
-      return bindMount(point, request, source, options.kernel);
+      const flat = record.flatReadOnly === true && point.Type === 'bind';
+      return bindMount(
+        point,
+        flat && request !== undefined ? { ...request, readOnlyRecursion: 'never' } : request,
+        source,
+        options.kernel,
+      );
     });
   } catch (error) {
     recoverStaging(options.staging);

@@ -27,7 +27,7 @@ function prepare(body: CreateBody, options: { image?: ImageConfig; context?: Par
     settings,
     host: testHost(),
     image,
-    apiVersion: { lessThan: () => false },
+    hostCgroupns: false,
     id: '0123456789abcdef',
     resolveContainer: (reference) => (reference === 'other' ? ({ id: 'other-id' } as ContainerRecord) : null),
     checkLogConfig: () => {},
@@ -104,10 +104,12 @@ test('defaults of HostConfig, printed', () => {
 });
 
 test('older clients and older hosts have other defaults', () => {
-  const old = { apiVersion: { lessThan: (version: string) => Number(version.slice(2)) > 39 } };
-  const { hostConfig } = prepare({ Cmd: ['true'] }, { context: old });
-  assert.equal(hostConfig.IpcMode, 'shareable');
-  assert.equal(hostConfig.CgroupnsMode, 'host');
+  const modeOf = (context: Partial<CreateContext>) => prepare({ Cmd: ['true'] }, { context }).hostConfig.CgroupnsMode;
+  const own = { ...settings, defaultCgroupnsMode: 'private' } as EngineSettings;
+  const v1Host = testHost({ cgroup: 'v1' });
+  assert.equal(modeOf({ settings: own, host: v1Host }), 'private');
+  assert.equal(modeOf({ settings: own, host: v1Host, hostCgroupns: true }), 'host');
+  assert.equal(modeOf({ hostCgroupns: true }), 'private');
   const v1 = prepare({ Cmd: ['true'] }, { context: { host: testHost({ cgroup: 'v1' }) } });
   assert.equal(v1.hostConfig.CgroupnsMode, 'host');
 });

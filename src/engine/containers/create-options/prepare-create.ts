@@ -27,8 +27,8 @@ export interface CreateContext {
   host: HostFacts;
   /** null for a container without an image. */
   image: ImageRecord | null;
-  /** Of the request; older clients count on older defaults. */
-  apiVersion: { lessThan(version: string): boolean };
+  /** See CreateRequest. */
+  hostCgroupns: boolean;
   /** ID the container will have: its first 12 digits are the default host name. */
   id: string;
   /** By name, ID or unambiguous prefix; null when there is none. */
@@ -106,7 +106,7 @@ function normalizeNetworkMode(hostConfig: HostConfig): void {
 }
 
 function applyDefaults(hostConfig: HostConfig, context: CreateContext): void {
-  const { settings, host, apiVersion } = context;
+  const { settings, host } = context;
   const privileged = hostConfig.Privileged === true;
 
   if ((hostConfig.Memory ?? 0) > 0 && !hostConfig.MemorySwap) hostConfig.MemorySwap = hostConfig.Memory! * 2;
@@ -116,12 +116,11 @@ function applyDefaults(hostConfig: HostConfig, context: CreateContext): void {
   if (host.features.oomKillDisable) hostConfig.OomKillDisable ??= false;
   hostConfig.ShmSize ||= settings.defaultShmSize;
 
-  // Clients older than these versions count on the former defaults.
-  if (!hostConfig.IpcMode) hostConfig.IpcMode = apiVersion.lessThan('1.40') ? 'shareable' : settings.defaultIpcMode;
+  if (!hostConfig.IpcMode) hostConfig.IpcMode = settings.defaultIpcMode;
   if (!hostConfig.CgroupnsMode) {
-    const shared = host.cgroup !== 'v2' && (privileged || settings.defaultCgroupnsMode === '');
+    const shared = host.cgroup !== 'v2' && (privileged || context.hostCgroupns || settings.defaultCgroupnsMode === '');
     const mode = settings.defaultCgroupnsMode === '' ? 'private' : settings.defaultCgroupnsMode;
-    hostConfig.CgroupnsMode = shared || apiVersion.lessThan('1.41') ? 'host' : (mode as 'host' | 'private');
+    hostConfig.CgroupnsMode = shared ? 'host' : (mode as 'host' | 'private');
   }
   for (const key of ['PidMode', 'IpcMode', 'NetworkMode'] as const) joinById(hostConfig, key, context);
 
@@ -200,6 +199,7 @@ function endpointsOf(
       );
     }
     endpoints[mode] = { ...endpoints[mode], MacAddress: config.MacAddress };
+    delete config.MacAddress;
   }
   return endpoints;
 }
