@@ -46,13 +46,18 @@ async function rowsOf(contenders: Contender[], rounds: number, base: string | un
 
 const DOCKERD = 'docker on dockerd';
 
-/** The container API's own sequence on one engine. */
+/** A container of one engine by its API; one that sleeps unless told otherwise. */
+async function create(socket: string, cmd: string[] = ['sleep', '600'], hostConfig: object = {}): Promise<string> {
+  const body = { Image: 'busybox:latest', Cmd: cmd, HostConfig: hostConfig };
+  return JSON.parse(await request(socket, 'POST', '/containers/create', body)).Id;
+}
+
+const start = (socket: string, id: string): Promise<string> => request(socket, 'POST', `/containers/${id}/start`);
+
 async function createAndStart(socket: string): Promise<string> {
-  const { Id } = JSON.parse(
-    await request(socket, 'POST', '/containers/create', { Image: 'busybox:latest', Cmd: ['sleep', '600'] }),
-  );
-  await request(socket, 'POST', `/containers/${Id}/start`);
-  return Id;
+  const id = await create(socket);
+  await start(socket, id);
+  return id;
 }
 
 function engines(peers: Peers): { name: string; socket: string; base?: boolean }[] {
@@ -61,16 +66,30 @@ function engines(peers: Peers): { name: string; socket: string; base?: boolean }
   return list;
 }
 
+/** Each engine as a contender. */
+function perEngine(peers: Peers, run: (socket: string) => Promise<number>): Contender[] {
+  return engines(peers).map(({ name, socket }) => ({ name, run: () => run(socket) }));
+}
+
+/** Milliseconds that the work takes. */
+async function elapsed(work: () => Promise<unknown>): Promise<number> {
+  const started = process.hrtime.bigint();
+  await work();
+  return Number(process.hrtime.bigint() - started) / 1e6;
+}
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
 const removeForced = (socket: string, id: string): Promise<string> =>
   request(socket, 'DELETE', `/containers/${id}?force=1&v=1`);
 
 async function bareCreateStart(runtime: string, peers: Peers): Promise<number> {
-  const started = process.hrtime.bigint();
   const id = `gantry-bench-${process.hrtime.bigint()}`;
-  // Its standard streams become the container's, which outlives it: a shell gives it none of ours.
-  await must(['sh', '-c', `exec ${runtime} create --bundle "$0" "$1" </dev/null >/dev/null 2>&1`, peers.bundle, id]);
-  await must([runtime, 'start', id]);
-  const milliseconds = Number(process.hrtime.bigint() - started) / 1e6;
+  const milliseconds = await elapsed(async () => {
+    // Its standard streams become the container's, which outlives it: a shell gives it none of ours.
+    await must(['sh', '-c', `exec ${runtime} create --bundle "$0" "$1" </dev/null >/dev/null 2>&1`, peers.bundle, id]);
+    await must([runtime, 'start', id]);
+  });
   await must([runtime, 'delete', '--force', id]);
   return milliseconds;
 }
@@ -140,16 +159,14 @@ const api: BenchCase = {
   unit: 'ms',
   more: 'worse',
   async measure(_root, peers) {
-    const contenders: Contender[] = engines(peers).map(({ name, socket }) => ({
-      name,
-      async run() {
-        const started = process.hrtime.bigint();
-        const id = await createAndStart(socket);
-        const milliseconds = Number(process.hrtime.bigint() - started) / 1e6;
-        await removeForced(socket, id);
-        return milliseconds;
-      },
-    }));
+    const contenders = perEngine(peers, async (socket) => {
+      let id = '';
+      const milliseconds = await elapsed(async () => {
+        id = await createAndStart(socket);
+      });
+      await removeForced(socket, id);
+      return milliseconds;
+    });
     for (const runtime of peers.runtimes)
       contenders.push({ name: `${runtime} create + start`, run: () => bareCreateStart(runtime, peers) });
     return rowsOf(contenders, 20, 'crun create + start');
@@ -162,22 +179,16 @@ const burst: BenchCase = {
   unit: 'starts/s',
   more: 'better',
   async measure(_root, peers) {
-    const contenders: Contender[] = engines(peers).map(({ name, socket }) => ({
-      name,
-      async run() {
-        const ids: string[] = [];
-        let left = 40;
-        const started = process.hrtime.bigint();
-        await Promise.all(
-          Array.from({ length: 8 }, async () => {
-            while (left-- > 0) ids.push(await createAndStart(socket));
-          }),
-        );
-        const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-        await Promise.all(ids.map((id) => removeForced(socket, id)));
-        return 40 / seconds;
-      },
-    }));
+    const contenders = perEngine(peers, async (socket) => {
+      const ids: string[] = [];
+      let left = 40;
+      const worker = async () => {
+        while (left-- > 0) ids.push(await createAndStart(socket));
+      };
+      const milliseconds = await elapsed(() => Promise.all(Array.from({ length: 8 }, worker)));
+      await Promise.all(ids.map((id) => removeForced(socket, id)));
+      return 40_000 / milliseconds;
+    });
     return rowsOf(contenders, 3, 'dockerd');
   },
 };
@@ -191,10 +202,7 @@ const ps: BenchCase = {
     const ids = new Map<string, string[]>();
     for (const { socket } of engines(peers)) {
       const list: string[] = [];
-      for (let index = 0; index < 200; index++) {
-        const body = { Image: 'busybox:latest', Cmd: ['sleep', '600'] };
-        list.push(JSON.parse(await request(socket, 'POST', '/containers/create', body)).Id);
-      }
+      for (let index = 0; index < 200; index++) list.push(await create(socket));
       ids.set(socket, list);
     }
     const contenders = clients(root, peers)
@@ -203,11 +211,7 @@ const ps: BenchCase = {
     for (const { name, socket } of engines(peers)) {
       contenders.push({
         name: `${name} (API alone)`,
-        async run() {
-          const started = process.hrtime.bigint();
-          await request(socket, 'GET', '/containers/json?all=1');
-          return Number(process.hrtime.bigint() - started) / 1e6;
-        },
+        run: () => elapsed(() => request(socket, 'GET', '/containers/json?all=1')),
       });
     }
     const rows = await rowsOf(contenders, 15, DOCKERD);
@@ -226,7 +230,7 @@ const memoryCase: BenchCase = {
     const ids = new Map<string, string[]>();
     for (const { socket } of engines(peers))
       ids.set(socket, await Promise.all(Array.from({ length: COUNT }, () => createAndStart(socket))));
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await pause(3000);
     const rows: Row[] = [];
     const per = (name: string, pids: number[], field: string): number =>
       named(pids, name).reduce((sum, pid) => sum + memory(pid, field), 0) / COUNT / 1024;
@@ -235,7 +239,7 @@ const memoryCase: BenchCase = {
     if (peers.dockerSocket !== null)
       rows.push({ name: 'containerd-shim (RSS)', figure: per('containerd-shim', everything, 'Rss') });
     for (const [socket, list] of ids) await Promise.all(list.map((id) => removeForced(socket, id)));
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await pause(3000);
     const daemon =
       [peers.gantryPid, ...descendants(peers.gantryPid)].reduce((sum, pid) => sum + memory(pid, 'Rss'), 0) / 1024;
     rows.push({ name: 'gantryd (RSS)', figure: daemon });
@@ -258,23 +262,15 @@ const logs: BenchCase = {
   more: 'better',
   async measure(_root, peers) {
     const script = `i=0; line=$(printf '%099d' 0); yes "$line" | head -c ${MEGABYTES}000000`;
-    const contenders: Contender[] = engines(peers).map(({ name, socket }) => ({
-      name,
-      async run() {
-        const body = {
-          Image: 'busybox:latest',
-          Cmd: ['sh', '-c', script],
-          HostConfig: { LogConfig: { Type: 'json-file', Config: {} } },
-        };
-        const { Id } = JSON.parse(await request(socket, 'POST', '/containers/create', body));
-        const started = process.hrtime.bigint();
-        await request(socket, 'POST', `/containers/${Id}/start`);
-        await request(socket, 'POST', `/containers/${Id}/wait`);
-        const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-        await removeForced(socket, Id);
-        return MEGABYTES / seconds;
-      },
-    }));
+    const contenders = perEngine(peers, async (socket) => {
+      const id = await create(socket, ['sh', '-c', script], { LogConfig: { Type: 'json-file', Config: {} } });
+      const milliseconds = await elapsed(async () => {
+        await start(socket, id);
+        await request(socket, 'POST', `/containers/${id}/wait`);
+      });
+      await removeForced(socket, id);
+      return (MEGABYTES * 1000) / milliseconds;
+    });
     return rowsOf(contenders, 3, 'dockerd');
   },
 };
@@ -285,19 +281,15 @@ const stop: BenchCase = {
   unit: 'ms',
   more: 'worse',
   async measure(_root, peers) {
-    const contenders: Contender[] = engines(peers).map(({ name, socket }) => ({
-      name,
-      async run() {
-        const body = { Image: 'busybox:latest', Cmd: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.01; done'] };
-        const { Id } = JSON.parse(await request(socket, 'POST', '/containers/create', body));
-        await request(socket, 'POST', `/containers/${Id}/start`);
-        await new Promise((resolve) => setTimeout(resolve, 300));
-        const started = process.hrtime.bigint();
-        await request(socket, 'POST', `/containers/${Id}/stop?t=10`);
-        await request(socket, 'DELETE', `/containers/${Id}`);
-        return Number(process.hrtime.bigint() - started) / 1e6;
-      },
-    }));
+    const contenders = perEngine(peers, async (socket) => {
+      const id = await create(socket, ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.01; done']);
+      await start(socket, id);
+      await pause(300);
+      return elapsed(async () => {
+        await request(socket, 'POST', `/containers/${id}/stop?t=10`);
+        await request(socket, 'DELETE', `/containers/${id}`);
+      });
+    });
     return rowsOf(contenders, 10, 'dockerd');
   },
 };
