@@ -22,7 +22,7 @@ export function commandHelp(entry: CommandEntry, command: Command, invokedAs: st
 }
 
 /** The list of flags as pflag prints it: sorted, aligned, wrapped with pflag's slack of five columns. */
-export function flagUsages(specs: FlagSpecs, columns: number): string {
+function flagUsages(specs: FlagSpecs, columns: number): string {
   const rows: [string, string][] = [];
   for (const name of Object.keys(specs).sort()) {
     const spec = specs[name]!;

@@ -9,7 +9,7 @@ import { openError } from './io.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-export const DEFAULT_SOCKETS = ['/run/gantry/gantry.sock', '/var/run/docker.sock'] as const;
+const DEFAULT_SOCKETS = ['/run/gantry/gantry.sock', '/var/run/docker.sock'] as const;
 
 /** The name of the context in use; 'default' is the one that the environment describes. */
 export function currentContextName(global: GlobalFlags, env: Env, config: () => ConfigFile): string {

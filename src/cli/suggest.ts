@@ -1,5 +1,5 @@
 /** The number of single-letter changes (Levenshtein, with swapped neighbours as one) between two words. */
-export function distance(a: string, b: string): number {
+function distance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, index) => index)];
   for (let i = 1; i <= a.length; i++) {
     const row = [i];

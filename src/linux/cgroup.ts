@@ -1,7 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { processStartTime, signalProcess } from './pidfd.ts';
 
 export type CgroupMode = 'v1' | 'v2' | 'hybrid';
 
@@ -168,22 +167,6 @@ export function liftLimits(
   if (lifted.swap) write('memory', v2 ? 'memory.swap.max' : 'memory.memsw.limit_in_bytes', v2 ? 'max' : '-1');
   if (lifted.cpuQuota) write('cpu', v2 ? 'cpu.max' : 'cpu.cfs_quota_us', v2 ? 'max' : '-1');
   if (lifted.pids) write('pids', 'pids.max', 'max');
-}
-
-/** Kills every process of a cgroup and waits until all are gone; false when some remain after `timeoutMs`. */
-export async function killCgroup(cgroups: Cgroups, cgroupsPath: string, timeoutMs = 10_000): Promise<boolean> {
-  const deadline = Date.now() + timeoutMs;
-  for (let pids = cgroupPids(cgroups, cgroupsPath); pids.length > 0; pids = cgroupPids(cgroups, cgroupsPath)) {
-    if (Date.now() > deadline) return false;
-    for (const pid of pids) {
-      const startTime = processStartTime(pid);
-      if (startTime !== null) signalProcess(pid, startTime, 'SIGKILL');
-    }
-    // On v1 a frozen process takes even SIGKILL only when thawed.
-    if (cgroups.mode !== 'v2') await setFrozen(cgroups, cgroupsPath, false).catch(() => {});
-    await sleep(5);
-  }
-  return true;
 }
 
 /**

@@ -210,7 +210,7 @@ function isAlive(pid: number, startTime: string): boolean {
 }
 
 /** "code signal oom finished-ns", as in the exit file and the EXIT frame. */
-export function parseExit(text: string): ExitStatus {
+function parseExit(text: string): ExitStatus {
   const [code, signal, oom, finishedAt] = text.trim().split(' ');
   return {
     code: Number(code),

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { GantryError } from '../api/errors.ts';
 
-export async function syncDirectory(directory: string): Promise<void> {
+async function syncDirectory(directory: string): Promise<void> {
   const handle = await fs.promises.open(directory, 'r');
   try {
     await handle.sync();

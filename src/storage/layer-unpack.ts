@@ -14,11 +14,11 @@ import type { TarHandler } from '../tar/reader.ts';
 import type { RecordWriter } from './layer-record.ts';
 
 /** Members of one layer. The largest real layers hold some 500,000; each costs about 200 bytes of memory while unpacking. */
-export const MAX_ENTRIES = 2_000_000;
+const MAX_ENTRIES = 2_000_000;
 /** Device nodes of one layer. A full /dev has a few hundred; each takes an inode of the host and nothing of the archive's size. */
-export const MAX_DEVICES = 10_000;
+const MAX_DEVICES = 10_000;
 /** Directories that a later member replaces by something else: each costs a walk over all names. Real layers have none. */
-export const MAX_REPLACED_DIRECTORIES = 100;
+const MAX_REPLACED_DIRECTORIES = 100;
 /** As the kernel's own bound on one path walk. */
 const MAX_SYMLINKS = 40;
 const PATH_MAX = 4096;

@@ -161,7 +161,7 @@ function feed(
 const HOST_ERRORS = new Set(['EIO', 'EROFS', 'EMFILE', 'ENFILE', 'ENOMEM', 'EACCES']);
 
 /** What went wrong while unpacking, as the caller is to see it. */
-export function unpackError(error: unknown): unknown {
+function unpackError(error: unknown): unknown {
   if (error instanceof GantryError) return error;
   const { name, code, message } = error as NodeJS.ErrnoException;
   if (name === 'AbortError') return error;

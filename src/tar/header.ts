@@ -17,7 +17,7 @@ function text(block: Buffer, start: number, length: number): string {
 }
 
 /** A number field: octal text, or base-256 big-endian two's complement when the first bit is set. Throws TarError. */
-export function parseNumber(block: Buffer, start: number, length: number): number {
+function parseNumber(block: Buffer, start: number, length: number): number {
   const first = block[start]!;
   if ((first & 0x80) !== 0) {
     const negative = (first & 0x40) !== 0;
@@ -125,7 +125,7 @@ function putOctal(block: Buffer, start: number, length: number, value: number): 
 }
 
 /** Splits a name over the prefix and name fields, or returns null when no slash stands in a fit place. */
-export function splitName(name: string): { prefix: string; name: string } | null {
+function splitName(name: string): { prefix: string; name: string } | null {
   if (name.length <= 100) return { prefix: '', name };
   if (name.length > 256) return null;
   // The rest after the slash must not be empty: a directory's own trailing slash is no place to split.

@@ -11,7 +11,7 @@ import { checkSparse, MAX_SPARSE_PIECES, SparseMapReader, sparseFromPax } from '
 export const MAX_META_SIZE = 1 << 20;
 
 /** Bytes after the end-of-archive blocks. Tars pad to a record of 10 KB as a rule; this much is no padding any more. */
-export const MAX_TRAILER = 64 << 20;
+const MAX_TRAILER = 64 << 20;
 
 export interface TarHandler {
   /** Bytes that are no file content: headers, padding, the trailer. Valid during the call only. */

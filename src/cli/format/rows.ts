@@ -91,7 +91,7 @@ function htmlSafe(json: string): string {
   );
 }
 
-export function rowJson(row: Row): string {
+function rowJson(row: Row): string {
   return htmlSafe(JSON.stringify(sorted(row)));
 }
 

@@ -4,7 +4,7 @@ import { readConfigFile } from './config-file.ts';
 import { keyOf, OPTIONS, type OptionValue, type Values } from './options.ts';
 import { validate } from './validate.ts';
 
-export const DEFAULT_CONFIG_FILE = '/etc/gantry/daemon.json';
+const DEFAULT_CONFIG_FILE = '/etc/gantry/daemon.json';
 export const DEFAULT_SOCKET = '/run/gantry/gantry.sock';
 
 /** What applies when neither a flag nor the file says otherwise. */

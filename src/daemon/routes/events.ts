@@ -13,7 +13,7 @@ const BACKLOG_BYTES = 8 << 20;
 const nanoseconds = (event: EventMessage): bigint => BigInt(event.timeNano ?? 0);
 
 /** An event as dockerd writes it: the old top-level names first, all digits of timeNano. */
-export function eventJson(event: EventMessage): string {
+function eventJson(event: EventMessage): string {
   const attributes = event.Actor?.Attributes ?? {};
   const old =
     event.Type === 'container' || event.Type === 'image'

@@ -80,7 +80,7 @@ export interface InspectDeps {
   sizes: { rw: number; rootFs: number } | null;
 }
 
-export function stateView(container: Container): ContainerState {
+function stateView(container: Container): ContainerState {
   const { state } = container.record;
   return {
     Status: state.status,

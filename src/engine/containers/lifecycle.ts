@@ -361,7 +361,7 @@ export class Lifecycle {
   }
 }
 
-export function stopSignalOf(container: Container): number {
+function stopSignalOf(container: Container): number {
   const own = container.record.config.StopSignal;
   return own === undefined || own === null || own === '' ? SIGTERM : parseSignal(own);
 }

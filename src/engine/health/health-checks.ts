@@ -10,7 +10,7 @@ import { applyProbe, nextProbeIn } from './probe-result.ts';
 /** Bytes of a probe's output that are kept. */
 const OUTPUT_LIMIT = 4096;
 /** Label by which a container asks to be restarted when it turns unhealthy. */
-export const RESTART_LABEL = 'gantry.restart-on-unhealthy';
+const RESTART_LABEL = 'gantry.restart-on-unhealthy';
 
 interface Watch {
   timer: NodeJS.Timeout | null;

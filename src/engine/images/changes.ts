@@ -81,7 +81,7 @@ export function applyChanges(config: ImageConfig, changes: string[]): ImageConfi
 }
 
 /** Sets NAME=value in place of an earlier one, or at the end. */
-export function setEnv(config: ImageConfig, name: string, value: string): void {
+function setEnv(config: ImageConfig, name: string, value: string): void {
   const env = [...(config.Env ?? [])];
   const at = env.findIndex((entry) => entry.startsWith(`${name}=`));
   if (at >= 0) env[at] = `${name}=${value}`;

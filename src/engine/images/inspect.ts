@@ -4,7 +4,7 @@ import { familiarReferences } from './image-store.ts';
 import type { ImageScope } from './scope.ts';
 
 /** Name of the storage driver that clients are told; its on-disk form is the engine's own. */
-export const STORAGE_DRIVER = 'overlay2';
+const STORAGE_DRIVER = 'overlay2';
 export const NEVER = '0001-01-01T00:00:00Z';
 
 /** All of an image (Engine API 1.50, ImageInspect). Shapes of older versions are made by the route. */

@@ -11,7 +11,7 @@ import type { StateStore } from '../state-store.ts';
 import { checkVolumeName } from './mount-request.ts';
 
 /** Marks volumes that got their name from the engine: prune removes these alone unless told otherwise. */
-export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
+const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 
 /** Filter keys of VolumeList and VolumePrune. */
 export const VOLUME_FILTERS = ['dangling', 'driver', 'label', 'name'];
@@ -263,7 +263,7 @@ function hasLabel(labels: Record<string, string> | null, term: string): boolean 
 }
 
 /** Bytes of the files below a directory; hard links count once. */
-export async function directorySize(path: string): Promise<number> {
+async function directorySize(path: string): Promise<number> {
   const seen = new Set<string>();
   let total = 0;
   const walk = async (directory: string): Promise<void> => {

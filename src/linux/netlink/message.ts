@@ -4,7 +4,7 @@
  * host order; every platform Node runs on with this code (x86-64, arm64) is little-endian.
  */
 
-export const NLM_F_REQUEST = 0x1;
+const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
 export const NLM_F_DUMP = 0x300;
 export const NLM_F_DUMP_INTR = 0x10;
@@ -16,7 +16,7 @@ export const NLM_F_ACK_TLVS = 0x200;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
 
-export const HEADER_LENGTH = 16;
+const HEADER_LENGTH = 16;
 
 /** Bits of the attribute type that are flags (NLA_F_NESTED, NLA_F_NET_BYTEORDER). */
 const NLA_TYPE_MASK = 0x3fff;

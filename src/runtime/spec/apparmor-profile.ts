@@ -48,7 +48,7 @@ export function appArmorProfile(name: string, etc = '/etc/apparmor.d'): string {
 }
 
 /** Whether the kernel has a profile of that name. False where AppArmor is off. */
-export function isAppArmorProfileLoaded(name: string): boolean {
+function isAppArmorProfileLoaded(name: string): boolean {
   try {
     return readFileSync(LOADED, 'utf8')
       .split('\n')

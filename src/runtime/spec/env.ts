@@ -1,10 +1,10 @@
-export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * Lays `overrides` over `defaults`: "KEY=value" replaces or appends, "KEY" alone removes. Order is that of first
  * appearance.
  */
-export function mergeEnv(defaults: readonly string[], overrides: readonly string[]): string[] {
+function mergeEnv(defaults: readonly string[], overrides: readonly string[]): string[] {
   const merged = new Map<string, string>();
   for (const entry of defaults) merged.set(keyOf(entry), entry);
   for (const entry of overrides) {

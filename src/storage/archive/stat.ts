@@ -16,7 +16,7 @@ export interface PathStat {
 }
 
 /** Go's os.FileMode (https://pkg.go.dev/io/fs#FileMode) of a st_mode. */
-export function goFileMode(mode: number): number {
+function goFileMode(mode: number): number {
   let bits = mode & 0o777;
   const add = (bit: number): void => {
     bits += 2 ** bit;

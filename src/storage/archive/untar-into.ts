@@ -243,7 +243,7 @@ class ContainerUnpacker implements TarHandler {
 }
 
 /** Removes a name and all below it, each directory opened without following a symlink that may have taken its place. */
-export function removeAt(parent: number, name: string): void {
+function removeAt(parent: number, name: string): void {
   const at = inDirectory(parent, name);
   const stat = fs.lstatSync(at, { throwIfNoEntry: false });
   if (stat === undefined) return;

@@ -9,12 +9,6 @@ const invalid = (message: string) => new GantryError('invalid_parameter', messag
 /** Shortest interval of a health check, nanoseconds. */
 const MINIMUM_DURATION = 1_000_000;
 
-/** Throws invalid_parameter for a name that is not [a-zA-Z0-9][a-zA-Z0-9_.-]+. */
-export function checkContainerName(name: string): void {
-  if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) return;
-  throw invalid(`Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
-}
-
 /** Checks Config and returns it with the working directory cleaned. Throws invalid_parameter. */
 export function checkConfig(config: ContainerConfig): ContainerConfig {
   const checked = { ...config };

@@ -6,7 +6,6 @@ import { testHost } from '../../../runtime/spec/fixtures.ts';
 import type { ContainerRecord } from '../../container-record.ts';
 import type { ImageRecord } from '../../image-record.ts';
 import type { EngineSettings } from '../../settings.ts';
-import { checkContainerName } from './config-rules.ts';
 import { type CreateBody, type CreateContext, prepareCreate } from './prepare-create.ts';
 import { prepareUpdate } from './prepare-update.ts';
 
@@ -238,15 +237,6 @@ test('what the kernel lacks is dropped with a warning', () => {
     'Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.',
   ]);
   assert.deepEqual([hostConfig.MemorySwap, hostConfig.BlkioWeight], [-1, 0]);
-});
-
-test('names', () => {
-  for (const name of ['ab', 'A.b-c_d', '0x']) checkContainerName(name);
-  for (const name of ['a', '', '_a', 'a b', 'ä1']) {
-    assert.throws(() => checkContainerName(name), {
-      message: `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
-    });
-  }
 });
 
 describe('update', () => {
