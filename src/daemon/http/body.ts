@@ -63,6 +63,25 @@ function parse(text: string): unknown {
     if (message.includes('end of JSON input') || (place !== undefined && Number(place) >= text.trimEnd().length)) {
       throw new GantryError('invalid_parameter', 'invalid JSON: unexpected EOF', { cause });
     }
-    throw new GantryError('invalid_parameter', `invalid JSON: ${message}`, { cause });
+    throw new GantryError('invalid_parameter', `invalid JSON: ${inDockersWords(message, text)}`, { cause });
   }
+}
+
+/** Where V8's parser stops and what Go's encoding/json says there. */
+const SYNTAX: [RegExp, string][] = [
+  [/^Expected (double-quoted )?property name/, 'looking for beginning of object key string'],
+  [/^Expected ':' after property name/, 'after object key'],
+  [/^Expected ',' or '}'/, 'after object key:value pair'],
+  [/^Expected ',' or ']'/, 'after array element'],
+  [/^Bad control character/, 'in string literal'],
+  [/^Bad escaped character/, 'in string escape code'],
+  [/^Unexpected token/, 'looking for beginning of value'],
+];
+
+/** Tools match on Docker's message for a syntax error, which is Go's; what has no counterpart stays as V8 puts it. */
+function inDockersWords(message: string, text: string): string {
+  const why = SYNTAX.find(([pattern]) => pattern.test(message))?.[1];
+  const position = / at position (\d+)/.exec(message)?.[1];
+  const character = position === undefined ? /^Unexpected token '(.)'/su.exec(message)?.[1] : text[Number(position)];
+  return why === undefined || character === undefined ? message : `invalid character '${character}' ${why}`;
 }

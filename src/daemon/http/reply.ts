@@ -16,6 +16,8 @@ export type Takeover =
   | { kind: 'bare'; bare: BareTakeover }
   | { kind: 'upgrade'; socket: Socket; head: Buffer; protocol: string };
 
+const switching = (protocol: string) => ['HTTP/1.1 101 UPGRADED', 'Connection: Upgrade', `Upgrade: ${protocol}`];
+
 /** One reply on a node:http response. */
 export class HttpReply implements ApiReply {
   readonly #request: IncomingMessage;
@@ -96,12 +98,16 @@ export class HttpReply implements ApiReply {
     );
     if (takeover.kind === 'upgrade') {
       releaseResponse(this.#response, takeover.socket);
-      const lines = ['HTTP/1.1 101 UPGRADED', ...headers, 'Connection: Upgrade', `Upgrade: ${takeover.protocol}`];
-      return continueRaw(takeover.socket, takeover.head, lines);
+      return continueRaw(takeover.socket, takeover.head, [...switching(takeover.protocol), ...headers]);
     }
     const { socket, head } = takeover.bare.take();
     releaseResponse(this.#response, socket);
-    return continueRaw(socket, head, ['HTTP/1.1 200 OK', ...headers]);
+    // Some clients name the protocol without a Connection header: no upgrade to node:http, but they wait for one all the same.
+    const protocol = this.#request.headers.upgrade;
+    return continueRaw(socket, head, [
+      ...(protocol === undefined ? ['HTTP/1.1 200 OK'] : switching(protocol)),
+      ...headers,
+    ]);
   }
 
   async webSocket(options: { textMessages: boolean }): Promise<Duplex> {

@@ -344,6 +344,24 @@ describe('requests', () => {
     assert.match(text, /"first"[\s\S]*"Name":"b"[\s\S]* 404 [\s\S]*page not found[\s\S]*"last"/);
   });
 
+  test('with broken JSON get the message that Go clients know', async () => {
+    const headers = { 'Content-Type': 'application/json' };
+    for (const [body, message] of [
+      ['{invalid', "invalid character 'i' looking for beginning of object key string"],
+      ['{"Tty":xyz}', "invalid character 'x' looking for beginning of value"],
+      ['{"Tty" true}', "invalid character 't' after object key"],
+      ['{"Tty":true "x"}', "invalid character '\"' after object key:value pair"],
+      ['[1 2]', "invalid character '2' after array element"],
+      ['{"a":"\u0001"}', "invalid character '\u0001' in string literal"],
+      ['{"a":', 'unexpected EOF'],
+    ] as const) {
+      const { status, text } = await request('POST', '/exec/e/start', { headers, body });
+      assert.deepEqual([status, JSON.parse(text).message], [400, `invalid JSON: ${message}`], body);
+    }
+    const trailing = await request('POST', '/exec/e/start', { headers, body: '{} more' });
+    assert.equal(JSON.parse(trailing.text).message, 'unexpected content after JSON');
+  });
+
   test('with HEAD get headers only', async () => {
     const { status, headers, text } = await request('HEAD', '/_ping');
     assert.deepEqual([status, headers['x-seen'], text], [200, '1', '']);
@@ -439,6 +457,15 @@ describe('taken-over connections', () => {
       'late',
     ]);
     assert.match(text, /\r\n\r\nbody={"Tty":true};\[late\]eof$/);
+  });
+
+  test('by an Upgrade header alone: 101 as well', async () => {
+    const text = await converse([
+      'POST /containers/c/attach HTTP/1.1\r\nHost: d\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n',
+      'hello',
+    ]);
+    assert.match(text, /^HTTP\/1\.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n/);
+    assert.match(text, /\r\n\r\nbody=null;\[hello\]eof$/);
   });
 
   test('in the bare form: 200 and the raw stream', async () => {
