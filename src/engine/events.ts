@@ -1,4 +1,5 @@
 import type { EventMessage } from '../api/schemas/system.ts';
+import { wallClock } from '../linux/clock.ts';
 
 export type EventType = 'container' | 'image' | 'volume' | 'network' | 'daemon';
 
@@ -13,7 +14,7 @@ export class EventBus {
 
   emit(type: EventType, action: string, id: string, attributes: Record<string, string> = {}): void {
     // Strictly increasing, so that a client that continues from the last time it saw misses and repeats nothing.
-    const now = BigInt(Date.now()) * 1_000_000n + (process.hrtime.bigint() % 1_000_000n);
+    const now = wallClock();
     this.#last = now > this.#last ? now : this.#last + 1n;
     const event: EventMessage = {
       Type: type as EventMessage['Type'],

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { GantryError } from '../../api/errors.ts';
 import { formatTime, nowNs } from '../../api/timestamp.ts';
+import { ensureWorkingDirectory } from '../../runtime/spec/working-directory.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
 import { checkPlatform, parsePlatform } from '../images/platform.ts';
@@ -84,7 +85,7 @@ export class Creator {
       const { StorageOpt: storageOpt } = prepared.hostConfig;
       await storage.writable.create(id, record.chainId, storageOpt === undefined ? {} : { storageOpt });
       mkdirSync(container.directory, { recursive: true, mode: 0o710 });
-      await this.#mounts(container);
+      await this.#furnish(container);
       container.save();
     } catch (error) {
       this.#index.release(name, id);
@@ -98,6 +99,23 @@ export class Creator {
     this.#index.add(container);
     container.event('create');
     return { container, warnings: prepared.warnings };
+  }
+
+  /** Working directory and volumes: what can be copied to and from before the container has ever run. */
+  async #furnish(container: Container): Promise<void> {
+    const { writable } = this.#context.storage;
+    const { WorkingDir: workingDir = '' } = container.record.config;
+    if (workingDir === '' || workingDir === '/') {
+      await this.#mounts(container);
+      return;
+    }
+    const rootfs = writable.mount(container.id);
+    try {
+      ensureWorkingDirectory(rootfs, workingDir);
+      await this.#mounts(container);
+    } finally {
+      writable.unmount(container.id);
+    }
   }
 
   async #mounts(container: Container): Promise<void> {

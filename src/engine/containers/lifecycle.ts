@@ -261,9 +261,7 @@ export class Lifecycle {
       execDuration: String(Math.max(0, Math.floor(ranForMs / 1000))),
       exitCode: String(status.code),
     });
-    const result = { statusCode: status.code, error: null };
-    container.waiters.exited(result);
-    if (!again) container.waiters.stopped(result);
+    container.waiters.exited({ statusCode: status.code, error: null });
     return ranForMs;
   }
 

@@ -28,14 +28,14 @@ export class WaitList {
     });
   }
 
-  /** The process has ended and the container is not started again at once. */
+  /** There is no process to wait for. */
   stopped(result: WaitResult): void {
     this.#release('not-running', result);
   }
 
   /** The process has ended, whether or not a restart policy starts it again. */
   exited(result: WaitResult): void {
-    this.#release('next-exit', result);
+    for (const condition of ['not-running', 'next-exit'] as const) this.#release(condition, result);
   }
 
   /** Nothing of the container is left. */

@@ -2,6 +2,7 @@ import os from 'node:os';
 import { maskCredentials } from '../../api/mask-credentials.ts';
 import type { SystemInfo } from '../../api/schemas/system.ts';
 import { formatNano } from '../../api/timestamp.ts';
+import { wallClock } from '../../linux/clock.ts';
 import type { HostFacts } from '../../runtime/spec/host-facts.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
@@ -97,7 +98,7 @@ export function systemInfo(sources: InfoSources): SystemInfo {
     Debug: settings.debug,
     NFd: openFiles(),
     NGoroutines: process.getActiveResourcesInfo().length,
-    SystemTime: formatNano(BigInt(Date.now()) * 1_000_000n),
+    SystemTime: formatNano(wallClock()),
     LoggingDriver: settings.logDriver,
     CgroupDriver: 'cgroupfs',
     CgroupVersion: host.cgroup === 'v2' ? '2' : '1',
