@@ -65,7 +65,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   const logDrivers = new LogDrivers(settings);
   const containers = new Containers(context, {
     images,
-    volumes: new LocalContainerVolumes({ volumes, storage, events, execRoot, kernel: hostFacts.kernel }),
+    volumes: new LocalContainerVolumes({ volumes, storage, events, dataRoot, execRoot, kernel: hostFacts.kernel }),
     logDrivers,
     hostFacts,
     cgroups: new CgroupControl(cgroups),

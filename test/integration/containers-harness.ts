@@ -99,7 +99,7 @@ export async function openEngine(root: string, bridgeName: string): Promise<Test
   const volumes = new Volumes({ dataRoot, store, events });
   const containers = new Containers(context, {
     images,
-    volumes: new LocalContainerVolumes({ volumes, storage, events, execRoot, kernel: hostFacts.kernel }),
+    volumes: new LocalContainerVolumes({ volumes, storage, events, dataRoot, execRoot, kernel: hostFacts.kernel }),
     logDrivers: new LogDrivers(settings),
     hostFacts,
     cgroups: new CgroupControl(cgroups),

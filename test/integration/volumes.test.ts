@@ -18,6 +18,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { GantryError } from '../../src/api/errors.ts';
 import type { HostConfig } from '../../src/api/schemas/container.ts';
 import type { ContainerRecord } from '../../src/engine/container-record.ts';
 import { EventBus } from '../../src/engine/events.ts';
@@ -30,6 +31,7 @@ import { mknod, S_IFIFO } from '../../src/linux/file.ts';
 import { getXattr, setXattr } from '../../src/linux/xattr.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root';
+const daemonRoot = '/var/lib/gantry';
 let base = '';
 let rootfs = '';
 let store: StateStore;
@@ -50,14 +52,15 @@ afterEach(() => {
 const noContainer = (): ContainerRecord => {
   throw new Error('no other container here');
 };
-const plan = (hostConfig: HostConfig, image: string[] = []) =>
+const plan = (hostConfig: HostConfig, image: string[] = [], container = noContainer) =>
   resolveMounts(
     {
       containerId: 'c1',
       config: { Volumes: Object.fromEntries(image.map((path) => [path, {}])) },
       hostConfig,
+      daemonRoot,
       rootfs,
-      container: noContainer,
+      container,
     },
     volumes,
   );
@@ -122,6 +125,21 @@ describe('volumes', { skip }, () => {
     assert.deepEqual(volumes.usersOf('data'), ['c1']);
   });
 
+  test('volumes of another container: rm -v takes the nameless ones with the last that has them', async () => {
+    const parent = await plan({ Binds: ['data:/data'] }, ['/var/lib/app']);
+    const record = { mounts: parent.mounts, anonymousVolumes: parent.anonymousVolumes } as ContainerRecord;
+    const child = await plan({ VolumesFrom: ['parent'] }, [], () => record);
+    assert.deepEqual(child.mounts, parent.mounts);
+    assert.deepEqual(child.anonymousVolumes, parent.anonymousVolumes);
+    // What is covered by a mount of the child's own is not the child's.
+    const covered = await plan({ VolumesFrom: ['parent'], Binds: ['data:/var/lib/app'] }, [], () => record);
+    assert.deepEqual(covered.anonymousVolumes, []);
+    const missing = () => {
+      throw new GantryError('not_found', 'No such container: parent');
+    };
+    await assert.rejects(plan({ VolumesFrom: ['parent'] }, [], missing), { code: 'invalid_parameter' });
+  });
+
   test('nothing stays behind when one of them fails', async () => {
     writeFileSync(join(rootfs, 'file'), '');
     await assert.rejects(plan({}, ['/var/lib/app', '/file']), {
@@ -142,7 +160,7 @@ describe('volumes', { skip }, () => {
     const { mounts } = await plan(hostConfig);
     assert.ok(!existsSync(source), 'not yet at create');
     const staging = join(base, 'staging');
-    assert.deepEqual(ociMounts({ mounts, hostConfig }, volumes, { staging, kernel: [6, 1] }), [
+    assert.deepEqual(ociMounts({ mounts, hostConfig }, volumes, { staging, daemonRoot, kernel: [6, 1] }), [
       { destination: '/a', type: 'bind', source, options: ['rbind', 'rro', 'rprivate'], propagation: 'rprivate' },
       {
         destination: '/t',
@@ -150,11 +168,38 @@ describe('volumes', { skip }, () => {
         source: 'tmpfs',
         options: ['noexec', 'nosuid', 'nodev', 'rprivate', 'size=1m'],
       },
-      { destination: '/b', type: 'bind', source: base, options: ['bind', 'ro', 'rprivate'], propagation: 'rprivate' },
+      { destination: '/b', type: 'bind', source: base, options: ['bind', 'ro', 'private'], propagation: 'rprivate' },
     ]);
     assert.ok(statSync(source).isDirectory());
-    const older = ociMounts({ mounts, hostConfig }, volumes, { staging, kernel: [5, 10] });
+    const older = ociMounts({ mounts, hostConfig }, volumes, { staging, daemonRoot, kernel: [5, 10] });
     assert.deepEqual(older[0]!.options, ['rbind', 'ro', 'rprivate']);
+  });
+
+  test('a bind that shows the daemon its own directory lets go of its mounts', async () => {
+    const bind = (Source: string, Propagation?: string): HostConfig => ({
+      Mounts: [{ Type: 'bind', Source, Target: '/b', BindOptions: { CreateMountpoint: true, Propagation } as never }],
+    });
+    for (const source of ['/', '/var/lib', daemonRoot, `${daemonRoot}/rw/x`]) {
+      assert.equal((await plan(bind(source))).mounts[0]!.Propagation, 'rslave', source);
+      assert.equal((await plan(bind(source, 'rshared'))).mounts[0]!.Propagation, 'rshared');
+      await assert.rejects(plan(bind(source, 'rprivate')), {
+        code: 'invalid_parameter',
+        message: /within the daemon root/,
+      });
+    }
+    assert.equal((await plan(bind('/var/lib/gantry-other'))).mounts[0]!.Propagation, 'rprivate');
+    // Where the mounts of the host are private there is nothing to let go of, and the container starts all the same.
+    const hostConfig = bind('/');
+    const { mounts } = await plan(hostConfig);
+    const [mount] = ociMounts({ mounts, hostConfig }, volumes, {
+      staging: join(base, 's'),
+      daemonRoot,
+      kernel: [6, 1],
+    });
+    const passes = readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .some((line) => / \/ \/ .* (shared|master):/.test(line));
+    assert.equal(mount!.propagation, passes ? 'rslave' : 'rprivate');
   });
 
   test('a subpath is bound by descriptor and cannot lead outside', async () => {
@@ -168,7 +213,7 @@ describe('volumes', { skip }, () => {
         Mounts: [{ Type: 'volume', Source: 'data', Target: '/d', VolumeOptions: { Subpath } }],
       };
       const { mounts } = await plan(hostConfig);
-      return ociMounts({ mounts, hostConfig }, volumes, { staging, kernel: [6, 1] });
+      return ociMounts({ mounts, hostConfig }, volumes, { staging, daemonRoot, kernel: [6, 1] });
     };
     const [mount] = await start('sub');
     assert.equal(readFileSync(join(mount!.source, 'file'), 'utf8'), 'inside');

@@ -37,6 +37,8 @@ export interface ContainerVolumes {
   }): Promise<PreparedVolumes>;
   /** At start: what the runtime mounts. */
   resolve(record: ContainerRecord, rootfs: string): ResolvedMount[];
+  /** After the process, whose mounts have gone with it. */
+  unmounted(record: ContainerRecord): void;
   /** After the container is gone; anonymous volumes too when `remove`. */
   release(record: ContainerRecord, remove: boolean): Promise<void>;
 }

@@ -75,6 +75,7 @@ export class Launcher {
       if (record.hostConfig.IpcMode === 'shareable') umountIfMounted(this.#shmPath(container));
     });
     if (this.#mounted.delete(container.id)) {
+      this.#deps.volumes.unmounted(record);
       attempt('root file system', () => storage.writable.unmount(container.id));
     }
     attempt('run directory', () => rmSync(container.runDirectory, { recursive: true, force: true }));
@@ -122,6 +123,7 @@ export class Launcher {
     mkdirSync(container.runDirectory, { recursive: true, mode: 0o711 });
     const pid = this.#joined(hostConfig.PidMode, 'PID');
     const ipc = this.#joined(hostConfig.IpcMode, 'IPC');
+    if (ipc !== null) checkShareable(ipc);
     if (hostConfig.IpcMode === 'shareable') this.#mountShm(container);
     const user = lookupUser(rootfs, config.User ?? '', hostConfig.GroupAdd ?? []);
     ensureWorkingDirectory(rootfs, config.WorkingDir ?? '');
@@ -180,6 +182,7 @@ export class Launcher {
     if (mode === 'host') return { netns: 'host', shared: null };
     if (mode.startsWith('container:')) {
       const other = this.#resolve(mode.slice('container:'.length));
+      if (other === container) throw new GantryError('system', 'cannot join own network');
       if (!other.running) {
         throw new GantryError('conflict', `cannot join network of a non running container: ${other.id}`);
       }
@@ -205,7 +208,7 @@ export class Launcher {
     if (mode === undefined || !mode.startsWith('container:')) return null;
     const other = this.#resolve(mode.slice('container:'.length));
     if (!other.running) {
-      throw new GantryError('conflict', `cannot join ${kind} namespace: ${notRunning(other.id).message}`);
+      throw new GantryError('conflict', `failed to join ${kind} namespace: ${notRunning(other.id).message}`);
     }
     return other;
   }
@@ -229,6 +232,15 @@ export class Launcher {
       type: endpoint.networkName === 'bridge' ? 'bridge' : endpoint.networkName,
     });
   }
+}
+
+/** A container's shared memory lies outside of it, where another can have it, only in this mode. Throws invalid_parameter. */
+function checkShareable(donor: Container): void {
+  if (donor.record.hostConfig.IpcMode === 'shareable') return;
+  throw new GantryError(
+    'invalid_parameter',
+    `failed to join IPC namespace: container ${donor.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+  );
 }
 
 function umountIfMounted(path: string): void {

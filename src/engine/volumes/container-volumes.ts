@@ -14,6 +14,7 @@ export class LocalContainerVolumes implements ContainerVolumes {
   readonly #volumes: Volumes;
   readonly #storage: Storage;
   readonly #events: EventBus;
+  readonly #daemonRoot: string;
   /** On a tmpfs: holds the mounts that subpaths of volumes need. */
   readonly #staging: string;
   readonly #kernel: [number, number];
@@ -22,12 +23,14 @@ export class LocalContainerVolumes implements ContainerVolumes {
     volumes: Volumes;
     storage: Storage;
     events: EventBus;
+    dataRoot: string;
     execRoot: string;
     kernel: [number, number];
   }) {
     this.#volumes = options.volumes;
     this.#storage = options.storage;
     this.#events = options.events;
+    this.#daemonRoot = options.dataRoot;
     this.#staging = join(options.execRoot, 'volume-subpaths');
     this.#kernel = options.kernel;
   }
@@ -47,13 +50,14 @@ export class LocalContainerVolumes implements ContainerVolumes {
    */
   async prepare(request: Parameters<ContainerVolumes['prepare']>[0]): Promise<PreparedVolumes> {
     const { containerId, hostConfig, config } = request;
+    const daemonRoot = this.#daemonRoot;
     const needsContent =
       (hostConfig.Binds ?? []).length + (hostConfig.Mounts ?? []).length > 0 ||
       Object.keys(config.Volumes ?? {}).length > 0;
-    if (!needsContent) return resolveMounts({ ...request, rootfs: '/nonexistent' }, this.#volumes);
+    if (!needsContent) return resolveMounts({ ...request, daemonRoot, rootfs: '/nonexistent' }, this.#volumes);
     const rootfs = this.#storage.writable.mount(containerId);
     try {
-      return await resolveMounts({ ...request, rootfs }, this.#volumes);
+      return await resolveMounts({ ...request, daemonRoot, rootfs }, this.#volumes);
     } finally {
       this.#storage.writable.unmount(containerId);
     }
@@ -62,6 +66,7 @@ export class LocalContainerVolumes implements ContainerVolumes {
   resolve(record: ContainerRecord, _rootfs: string): ResolvedMount[] {
     const mounts = ociMounts(record, this.#volumes, {
       staging: join(this.#staging, record.id),
+      daemonRoot: this.#daemonRoot,
       kernel: this.#kernel,
     });
     for (const point of record.mounts) {
@@ -75,6 +80,13 @@ export class LocalContainerVolumes implements ContainerVolumes {
       });
     }
     return mounts;
+  }
+
+  unmounted(record: ContainerRecord): void {
+    for (const point of record.mounts) {
+      if (point.Type !== 'volume') continue;
+      this.#events.emit('volume', 'unmount', point.Name!, { container: record.id, driver: 'local' });
+    }
   }
 
   async release(record: ContainerRecord, remove: boolean): Promise<void> {

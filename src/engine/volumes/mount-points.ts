@@ -4,6 +4,7 @@ import type { ContainerConfig, HostConfig, MountPoint } from '../../api/schemas/
 import { openInRoot } from '../../linux/in-root.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import { copyUp } from './copy-up.ts';
+import { propagationOf } from './daemon-root.ts';
 import { checkMountRequests, cleanPath, type MountRequest, parseVolumesFrom } from './mount-request.ts';
 import type { Volumes } from './volumes.ts';
 
@@ -11,16 +12,18 @@ export interface MountPlanInput {
   containerId: string;
   config: ContainerConfig;
   hostConfig: HostConfig;
+  /** The daemon's own directory (data root). */
+  daemonRoot: string;
   /** Mounted root file system of the new container, for the content that volumes start with. */
   rootfs: string;
-  /** Record of the container that VolumesFrom names. Throws not_found. */
+  /** Record of the container that VolumesFrom names. Throws not_found, which becomes invalid_parameter. */
   container(reference: string): ContainerRecord;
 }
 
 export interface MountPlan {
   /** As inspect shows them, and as the container record keeps them. */
   mounts: MountPoint[];
-  /** Volumes made for this container, which rm -v removes. */
+  /** Volumes without a name of the user's, made for this container or the one they come from: rm -v removes them. */
   anonymousVolumes: string[];
 }
 
@@ -33,13 +36,16 @@ export async function resolveMounts(input: MountPlanInput, volumes: Volumes): Pr
   const { hostConfig, containerId } = input;
   const points = new Map<string, MountPoint>();
   const anonymousVolumes: string[] = [];
+  const inherited: string[] = [];
   for (const entry of hostConfig.VolumesFrom ?? []) {
-    for (const point of mountsOf(entry, input)) points.set(point.Destination!, point);
+    const { mounts, anonymous } = mountsOf(entry, input);
+    for (const point of mounts) points.set(point.Destination!, point);
+    inherited.push(...anonymous);
   }
   const copies: MountRequest[] = [];
   try {
     for (const request of checkMountRequests(hostConfig)) {
-      points.set(request.destination, pointOf(request, volumes, containerId, anonymousVolumes));
+      points.set(request.destination, pointOf(request, volumes, input, anonymousVolumes));
       if (request.type === 'volume' && request.copy) copies.push(request);
     }
     const tmpfs = new Set(Object.keys(hostConfig.Tmpfs ?? {}).map(cleanPath));
@@ -63,21 +69,23 @@ export async function resolveMounts(input: MountPlanInput, volumes: Volumes): Pr
     for (const name of anonymousVolumes) await volumes.remove(name, true);
     throw error;
   }
-  return { mounts: [...points.values()], anonymousVolumes };
+  const mounted = new Set([...points.values()].map((point) => point.Name));
+  const kept = inherited.filter((name) => mounted.has(name));
+  return { mounts: [...points.values()], anonymousVolumes: [...new Set([...kept, ...anonymousVolumes])] };
 }
 
-function pointOf(request: MountRequest, volumes: Volumes, id: string, anonymous: string[]): MountPoint {
+function pointOf(request: MountRequest, volumes: Volumes, input: MountPlanInput, anonymous: string[]): MountPoint {
   const { destination, mode } = request;
   const RW = !request.readOnly;
   if (request.type === 'bind') {
-    const Propagation = request.propagation || 'rprivate';
+    const Propagation = propagationOf(request, input.daemonRoot) as NonNullable<MountPoint['Propagation']>;
     return { Type: 'bind', Source: request.source, Destination: destination, Mode: mode, RW, Propagation };
   }
   if (request.type === 'tmpfs') {
     return { Type: 'tmpfs', Source: '', Destination: destination, Mode: '', RW, Propagation: '' };
   }
   const { Name, Mountpoint } = volumes.create({ Name: request.source, Labels: request.labels });
-  volumes.acquire(Name, id);
+  volumes.acquire(Name, input.containerId);
   if (request.source === '') anonymous.push(Name);
   return volumePoint(Name, Mountpoint, destination, mode || 'z', RW);
 }
@@ -96,13 +104,24 @@ function volumePoint(name: string, source: string, destination: string, mode: st
 }
 
 /** What another container has mounted, read-only when asked for or when it is so there. */
-function mountsOf(entry: string, input: MountPlanInput): MountPoint[] {
+function mountsOf(entry: string, input: MountPlanInput): { mounts: MountPoint[]; anonymous: readonly string[] } {
   const { container, mode } = parseVolumesFrom(entry);
-  const other = input.container(container);
+  const other = donor(container, input);
   const writable = !mode.split(',').includes('ro');
-  return other.mounts
+  const mounts = other.mounts
     .filter((point) => point.Type !== 'tmpfs')
     .map((point) => ({ ...point, RW: point.RW !== false && writable }));
+  return { mounts, anonymous: other.anonymousVolumes };
+}
+
+/** The request names an object of its own, which is there, and this one: what is wrong is the request. */
+function donor(reference: string, input: MountPlanInput): ContainerRecord {
+  try {
+    return input.container(reference);
+  } catch (cause) {
+    if (!(cause instanceof GantryError) || cause.code !== 'not_found') throw cause;
+    throw new GantryError('invalid_parameter', cause.message, { cause });
+  }
 }
 
 function refuseFile(rootfs: string, destination: string): void {

@@ -7,6 +7,7 @@ import { MNT_DETACH, MS_BIND, MS_REC, mount, UMOUNT_NOFOLLOW, umount } from '../
 import type { ResolvedMount } from '../../runtime/spec/input.ts';
 import { checkPropagation, tmpfsOptions } from '../../runtime/spec/mounts.ts';
 import type { ContainerRecord } from '../container-record.ts';
+import { showsDaemonRoot } from './daemon-root.ts';
 import { createBindSources } from './mount-points.ts';
 import { checkMountRequests, type MountRequest } from './mount-request.ts';
 import type { Volumes } from './volumes.ts';
@@ -22,7 +23,7 @@ const RECURSIVE_READONLY: [number, number] = [5, 12];
 export function ociMounts(
   record: Pick<ContainerRecord, 'mounts' | 'hostConfig' | 'flatReadOnly'>,
   volumes: Volumes,
-  options: { staging: string; kernel: [number, number] },
+  options: { staging: string; daemonRoot: string; kernel: [number, number] },
 ): ResolvedMount[] {
   const requests = checkMountRequests(record.hostConfig);
   createBindSources(requests);
@@ -38,7 +39,7 @@ export function ociMounts(
         point,
         flat && request !== undefined ? { ...request, readOnlyRecursion: 'never' } : request,
         source,
-        options.kernel,
+        options,
       );
     });
   } catch (error) {
@@ -60,14 +61,28 @@ function bindMount(
   point: MountPoint,
   request: MountRequest | undefined,
   source: string,
-  kernel: [number, number],
+  host: { daemonRoot: string; kernel: [number, number] },
 ): ResolvedMount {
   const options = [request?.nonRecursive === true ? 'bind' : 'rbind'];
-  if (point.RW === false) options.push(readOnlyOption(request, kernel));
-  const propagation = point.Propagation || 'rprivate';
-  if (point.Type === 'bind') checkPropagation(source, propagation);
-  options.push(propagation);
+  if (point.RW === false) options.push(readOnlyOption(request, host.kernel));
+  const propagation = passedOn(point, request, source, host.daemonRoot);
+  // crun takes the recursion of a propagation option for that of the bind; on one mount alone both kinds mean the same.
+  options.push(request?.nonRecursive === true ? propagation.replace(/^r/, '') : propagation);
   return { destination: point.Destination!, type: 'bind', source, options, propagation };
+}
+
+/** The propagation a bind can have here. Throws invalid_parameter when the user asked for another one. */
+function passedOn(point: MountPoint, request: MountRequest | undefined, source: string, daemonRoot: string): string {
+  const wanted = point.Propagation || 'rprivate';
+  if (point.Type !== 'bind') return wanted;
+  try {
+    checkPropagation(source, wanted);
+    return wanted;
+  } catch (error) {
+    // What nobody asked for (propagationOf) must not keep a container from its start on a host whose mounts are private.
+    if (request?.propagation || !showsDaemonRoot(source, daemonRoot)) throw error;
+    return 'rprivate';
+  }
 }
 
 function readOnlyOption(request: MountRequest | undefined, kernel: [number, number]): 'ro' | 'rro' {

@@ -14,11 +14,14 @@ function mergeEnv(defaults: readonly string[], overrides: readonly string[]): st
   return [...merged.values()];
 }
 
-/** Environment of a container's first process. HOME comes from the runtime, which reads the image's passwd file. */
+/**
+ * Environment of a container's first process. HOME comes from the runtime, which reads the image's passwd file; runc takes an empty
+ * one for a missing one, crun does not.
+ */
 export function containerEnv(options: { hostname: string; tty: boolean; env: readonly string[] }): string[] {
   const defaults = [`PATH=${DEFAULT_PATH}`, `HOSTNAME=${options.hostname}`];
   if (options.tty) defaults.push('TERM=xterm');
-  return mergeEnv(defaults, options.env);
+  return mergeEnv(defaults, options.env).filter((entry) => entry !== 'HOME=');
 }
 
 function keyOf(entry: string): string {

@@ -37,10 +37,11 @@ const WRITABLE_WHEN_READONLY = new Set(['/proc', '/dev', '/dev/pts', '/dev/shm',
 
 /**
  * Default mounts that the user did not replace, then the container's files and the user's mounts, parents first; the
- * init binary last. Throws invalid_parameter for wrong tmpfs options.
+ * init binary last. Throws invalid_parameter for wrong tmpfs options and places.
  */
 export function buildMounts(input: SpecInput, useInit: boolean): OciMount[] {
   const extra = [...fileMounts(input), ...shmMount(input), ...tmpfsMounts(input), ...input.mounts.map(withoutHints)];
+  checkProc(extra);
   extra.sort((a, b) => depth(a.destination) - depth(b.destination));
   const replaced = new Set(extra.map((mount) => mount.destination));
 
@@ -79,6 +80,24 @@ export function rootfsPropagation(mounts: readonly ResolvedMount[]): string | un
 
 function withoutHints({ destination, type, source, options }: ResolvedMount): OciMount {
   return { destination, type, source, options };
+}
+
+/** Files in /proc that file systems such as lxcfs may cover; all else there is how the runtime confines the process. */
+const COVERABLE = new Set(
+  'cpuinfo diskstats loadavg meminfo net/dev slabinfo stat swaps sys/crypto/fips_enabled sys/kernel/ns_last_pid uptime'
+    .split(' ')
+    .map((file) => `/proc/${file}`),
+);
+
+/** runc refuses these mounts, crun makes them. */
+function checkProc(mounts: readonly OciMount[]): void {
+  for (const { destination, source } of mounts) {
+    const inside = destination.startsWith('/proc/') && !COVERABLE.has(destination);
+    const instead = destination === '/proc' && source !== '/proc';
+    if (inside || instead) {
+      throw new GantryError('invalid_parameter', `"${destination}" cannot be mounted because it is inside /proc`);
+    }
+  }
 }
 
 /** hosts, hostname and resolv.conf of the container, unless the user mounts something there. */
@@ -125,11 +144,8 @@ const TMPFS_FLAG_PAIRS: [on: string, off: string][] = [
   ['strictatime', 'nostrictatime'],
   ['mand', 'nomand'],
 ];
-const TMPFS_FLAGS = new Set([
-  ...TMPFS_FLAG_PAIRS.flat(),
-  ...['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave', 'unbindable', 'runbindable'],
-  ...['bind', 'rbind', 'remount', 'defaults'],
-]);
+const PROPAGATIONS = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave', 'unbindable', 'runbindable'];
+const TMPFS_FLAGS = new Set([...TMPFS_FLAG_PAIRS.flat(), ...PROPAGATIONS, ...['bind', 'rbind', 'remount', 'defaults']]);
 const TMPFS_DATA = new Set(['mode', 'size', 'nr_inodes', 'nr_blocks', 'mpol', 'uid', 'gid']);
 
 /**
@@ -144,7 +160,7 @@ export function tmpfsOptions(text: string): string[] {
     if (at < 0 ? !TMPFS_FLAGS.has(option) : !TMPFS_DATA.has(key)) {
       throw new GantryError('invalid_parameter', `invalid tmpfs option ${JSON.stringify(option)}`);
     }
-    const rivals = TMPFS_FLAG_PAIRS.find((pair) => pair.includes(key)) ?? [key];
+    const rivals = [...TMPFS_FLAG_PAIRS, PROPAGATIONS].find((group) => group.includes(key)) ?? [key];
     for (let index = result.length - 1; index >= 0; index--) {
       const other = result[index]!;
       if (rivals.includes(other) || other.startsWith(`${key}=`)) result.splice(index, 1);

@@ -175,6 +175,22 @@ test("the user's mounts replace the default ones, parents come first", () => {
   assert.ok(built.mounts.find((mount) => mount.destination === '/etc/hosts')!.options.includes('ro'));
 });
 
+test('nothing is mounted into /proc but what file systems such as lxcfs cover', () => {
+  const bind = (destination: string, source = '/a') => ({ destination, type: 'bind', source, options: ['rbind'] });
+  for (const destination of ['/proc', '/proc/sys', '/proc/self/attr/exec', '/proc/sys/kernel/shmmax']) {
+    assert.throws(() => spec({}, { mounts: [bind(destination)] }), {
+      message: `"${destination}" cannot be mounted because it is inside /proc`,
+    });
+    assert.throws(() => spec({ Tmpfs: { [destination]: '' } }), { message: /inside \/proc/ });
+  }
+  for (const mount of [bind('/proc/meminfo'), bind('/proc/net/dev'), bind('/process'), bind('/proc', '/proc')]) {
+    assert.ok(
+      spec({}, { mounts: [mount] }).mounts.some(({ source }) => source === mount.source),
+      mount.destination,
+    );
+  }
+});
+
 test('errors of a spec are failures of starting', () => {
   assert.throws(() => spec({ CapAdd: ['NOPE'] }), { code: 'system', message: 'unknown capability: "CAP_NOPE"' });
   assert.throws(() => spec({ SecurityOpt: ['seccomp={'] }), { code: 'system', message: /Decoding seccomp profile/ });
@@ -228,6 +244,8 @@ test('environment: the container beats the defaults, a bare name removes', () =>
     'TERM=xterm',
     'A=2',
   ]);
+  // The runtime looks the home directory up then.
+  assert.ok(!containerEnv({ hostname: 'h', tty: false, env: ['HOME='] }).some((entry) => entry.startsWith('HOME')));
 });
 
 test('tmpfs options: a later one beats an earlier one of its kind', () => {
@@ -239,6 +257,7 @@ test('tmpfs options: a later one beats an earlier one of its kind', () => {
     'mode=700',
     'size=2m',
   ]);
+  assert.ok(tmpfsOptions('shared').includes('shared') && !tmpfsOptions('shared').includes('rprivate'));
   assert.throws(() => tmpfsOptions('nonsense'), { message: 'invalid tmpfs option "nonsense"' });
 });
 
