@@ -47,3 +47,43 @@ test('files are copied into volumes of a container that never ran', async () => 
     assert.deepEqual([answer.status, answer.json.message], [400, message]);
   }
 });
+
+test('a stopped container shows what its process saw', async () => {
+  await using daemon = await startDaemon();
+  await importBusybox(daemon);
+  const get = async (id: string, path: string) =>
+    (await download(daemon, `/containers/${id}/archive?path=${path}`)).bytes.toString();
+
+  const fresh = await create(daemon, ['true'], { WorkingDir: '/made/at/create' });
+  assert.match(await get(fresh, '/made/at/create'), /^create\//);
+  const inTheWay = await daemon.request('POST', '/containers/create', {
+    Image: 'busybox',
+    Cmd: ['true'],
+    WorkingDir: '/bin/busybox',
+  });
+  assert.deepEqual([inTheWay.status, inTheWay.json.message], [500, 'Cannot mkdir: /bin/busybox is not a directory']);
+
+  const ran = await run(daemon, ['ln', '-s', '/etc', '/names']);
+  for (const path of ['/etc/hosts', '/etc', '/', '/names/hosts']) {
+    assert.match(await get(ran, path), new RegExp(`\\s${ran.slice(0, 12)}\\n`), path);
+  }
+});
+
+test('an archive keeps its owners unless the container has a user of its own', async () => {
+  await using daemon = await startDaemon();
+  await importBusybox(daemon);
+  const ownerIn = async (User: string, query: string): Promise<string> => {
+    const id = await create(daemon, ['true'], { User });
+    const answer = await daemon.request('PUT', `/containers/${id}/archive?path=/tmp${query}`, undefined, {
+      raw: tarOf({ name: 'file', content: 'hello', uid: 2, gid: 3 }),
+    });
+    assert.equal(answer.status, 200, answer.text);
+    const { bytes } = await download(daemon, `/containers/${id}/archive?path=/tmp/file`);
+    // Owner and group are octal at these places of the header (POSIX ustar).
+    return `${Number.parseInt(bytes.toString('latin1', 108, 115), 8)}:${Number.parseInt(bytes.toString('latin1', 116, 123), 8)}`;
+  };
+  assert.equal(await ownerIn('', ''), '2:3');
+  assert.equal(await ownerIn('', '&copyUIDGID=1'), '2:3');
+  assert.equal(await ownerIn('33:34', '&copyUIDGID=1'), '33:34');
+  assert.equal(await ownerIn('33:34', ''), '2:3');
+});

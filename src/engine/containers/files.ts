@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { finished, Readable } from 'node:stream';
 import { GantryError } from '../../api/errors.ts';
 import { lookupUser } from '../../runtime/spec/user.ts';
@@ -21,7 +22,7 @@ export interface VolumePaths {
 
 export interface PutOptions {
   noOverwriteDirNonDir: boolean;
-  /** Everything gets the container's user and group as owner. */
+  /** Everything gets the container's user and group as owner, if the container has a user. */
   copyOwner: boolean;
 }
 
@@ -37,7 +38,7 @@ export class FilesOfContainers {
 
   /** Throws not_found and invalid_parameter. */
   async stat(container: Container, path: string): Promise<PathStat> {
-    const view = await this.#open(container);
+    const view = await this.#open(container, path);
     try {
       return statPath(view.files, path);
     } finally {
@@ -47,7 +48,7 @@ export class FilesOfContainers {
 
   /** The path as a tar; what it needs stays mounted until the stream has ended. Throws as stat(). */
   async get(container: Container, path: string): Promise<{ stat: PathStat; tar: Readable }> {
-    const view = await this.#open(container);
+    const view = await this.#open(container, path);
     try {
       const result = tarPath(view.files, path);
       finished(result.tar, () => view.close());
@@ -61,14 +62,13 @@ export class FilesOfContainers {
 
   /** Unpacks a tar into a directory. Throws not_found, invalid_parameter, no_space. */
   async put(container: Container, path: string, tar: Readable, options: PutOptions): Promise<void> {
-    const view = await this.#open(container);
+    const view = await this.#open(container, path);
     try {
-      const { uid, gid } = options.copyOwner
-        ? lookupUser(view.files.directory, container.record.config.User ?? '')
-        : { uid: 0, gid: 0 };
+      const user = options.copyOwner ? (container.record.config.User ?? '') : '';
+      const owner = user === '' ? null : lookupUser(view.files.directory, user);
       await untarInto(view.files, path, tar, {
         noOverwriteDirNonDir: options.noOverwriteDirNonDir,
-        ...(options.copyOwner ? { chown: { uid, gid } } : {}),
+        ...(owner === null ? {} : { chown: { uid: owner.uid, gid: owner.gid } }),
         allow: (directory) => checkWritable(container, directory),
       });
       container.event('extract-to-dir');
@@ -93,7 +93,7 @@ export class FilesOfContainers {
     return this.#storage.writable.changes(container.id);
   }
 
-  async #open(container: Container): Promise<{ files: ContainerFiles; close(): void }> {
+  async #open(container: Container, path: string): Promise<{ files: ContainerFiles; close(): void }> {
     checkPresent(container);
     const { record } = container;
     const named = record.name;
@@ -105,7 +105,7 @@ export class FilesOfContainers {
     const { writable } = this.#storage;
     const rootfs = writable.mount(container.id);
     try {
-      const mounts = this.#mountsOf(container);
+      const mounts = [...networkFiles(container, rootfs, path), ...this.#mountsOf(container)];
       if (mounts.length === 0) {
         return { files: { directory: rootfs, container: named }, close: () => writable.unmount(container.id) };
       }
@@ -125,7 +125,7 @@ export class FilesOfContainers {
 
   #mountsOf(container: Container): PlacedMount[] {
     const { record } = container;
-    return record.mounts.flatMap((point) => {
+    const volumes = record.mounts.flatMap((point) => {
       if (point.Type !== 'volume' && point.Type !== 'bind') return [];
       const destination = point.Destination!;
       const wanted = record.hostConfig.Mounts?.find(({ Target }) => Target === destination);
@@ -135,7 +135,24 @@ export class FilesOfContainers {
       // What has gone cannot be copied from; the rest can.
       return source !== null && existsSync(source) ? [{ source, destination }] : [];
     });
+    return volumes;
   }
+}
+
+/**
+ * The name files that a container's last run had mounted in /etc, where `path` shows or holds them. They cost a helper process, which
+ * a copy from elsewhere is spared.
+ */
+function networkFiles(container: Container, rootfs: string, path: string): PlacedMount[] {
+  const place = placeOf(rootfs, path);
+  if (place === null) return [];
+  const named = new Set(container.record.mounts.map((point) => point.Destination));
+  return ['hosts', 'hostname', 'resolv.conf'].flatMap((file) => {
+    const source = join(container.directory, file);
+    const destination = `/etc/${file}`;
+    const shown = [rootfs, join(rootfs, '/etc'), join(rootfs, destination)].includes(place);
+    return shown && !named.has(destination) && existsSync(source) ? [{ source, destination }] : [];
+  });
 }
 
 function checkPresent(container: Container): void {
