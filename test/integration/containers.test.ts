@@ -194,6 +194,11 @@ describe('containers', { skip: UNABLE ?? false }, () => {
       return view.State.Status === 'exited' ? view : null;
     }, 'the policy gives up');
     assert.equal(state.RestartCount, 2);
+    // Waiting for "not running" ends with each exit, although the container is started again.
+    const reborn = await api.run(['sh', '-c', 'sleep 0.3'], { HostConfig: { RestartPolicy: { Name: 'always' } } });
+    const waiting = api.ok('POST', `/containers/${reborn}/wait?condition=not-running`);
+    assert.equal((await waiting).StatusCode, 0);
+    await api.ok('DELETE', `/containers/${reborn}?force=1`);
     const always = await api.run(['sh', '-c', 'sleep 0.1; exit 1'], {
       HostConfig: { RestartPolicy: { Name: 'always' } },
     });
@@ -276,6 +281,7 @@ describe('containers', { skip: UNABLE ?? false }, () => {
     assert.deepEqual(await ids({ status: ['created'] }, ''), [one]);
     assert.deepEqual(await ids({ label: ['lot=x', 'n=2'] }), [two]);
     assert.deepEqual(await ids({ before: ['filter-two'] }), [one]);
+    assert.deepEqual(await ids({ before: ['filter-two'] }, ''), [], 'still only those that run');
     assert.deepEqual(await ids({ since: ['filter-one'] }), [two]);
     assert.deepEqual(await ids({ ancestor: ['busybox'] }), [two, one]);
     assert.deepEqual(await ids({ ancestor: ['nosuch'] }), []);
@@ -357,6 +363,11 @@ describe('containers', { skip: UNABLE ?? false }, () => {
     await api.ok('DELETE', `/containers/${one}?v=1&force=1`);
     const left = names.filter((name: string) => existsSync(join(engine.root, 'data/volumes', name)));
     assert.deepEqual(left, ['kept']);
+    const events = engine.events.filter(({ Type, Actor }) => Type === 'volume' && Actor?.ID === 'kept');
+    assert.deepEqual(
+      events.map(({ Action, Actor }) => `${Action} ${Actor?.Attributes?.container === one ? 'one' : ''}`.trim()),
+      ['create', 'mount one', 'mount', 'unmount', 'unmount one'],
+    );
   });
 
   test('namespaces of other containers', async () => {
@@ -372,6 +383,11 @@ describe('containers', { skip: UNABLE ?? false }, () => {
     const address = (await inspect(host)).NetworkSettings.IPAddress;
     assert.ok((await output(await joined({ NetworkMode: 'container:nshost' }))).includes(`${address}/`));
     assert.match(await output(await joined({ IpcMode: 'container:nshost' })), /shm/);
+    const own = await api.run(['sleep', '100'], { HostConfig: { IpcMode: 'private' } });
+    const apart = await api.call('POST', `/containers/${await joined({ IpcMode: `container:${own}` })}/start`);
+    assert.equal(apart.status, 400);
+    assert.match(apart.body.message, /non-shareable IPC/);
+    await api.ok('POST', `/containers/${own}/kill`);
     await api.ok('POST', `/containers/${host}/kill`);
     const late = await api.call('POST', `/containers/${await joined({ NetworkMode: 'container:nshost' })}/start`);
     assert.equal(late.status, 409);

@@ -28,8 +28,7 @@ export async function listContainers(
     imageFamily: (reference) => imageFamily(reference, deps.images),
     networkId: deps.networkIds,
   });
-  const bounded = filter.before !== null || filter.since !== null;
-  const all = options.all || options.limit > 0 || filter.impliesAll || bounded;
+  const all = options.all || options.limit > 0 || filter.impliesAll;
   const found: Container[] = [];
   let afterBefore = filter.before === null;
   for (const container of containers.toReversed()) {
@@ -114,8 +113,9 @@ function imageFamily(reference: string, images: ImageLookup): ReadonlySet<string
   const family = new Set<string>(image === null ? [] : [image.id]);
   // Sets hand out what is added while they are walked: children of children come in their turn.
   for (const id of family) for (const child of images.all()) if (child.parent === id) family.add(child.id);
-  // Images that share the layers, however they were made (a load keeps no parents).
+  // Images with more layers on top of these, however they were made (a load keeps no parents).
   const top = image?.chainIds.at(-1);
-  if (top !== undefined) for (const other of images.all()) if (other.chainIds.includes(top)) family.add(other.id);
+  if (top === undefined) return family;
+  for (const other of images.all()) if (other.chainIds.slice(0, -1).includes(top)) family.add(other.id);
   return family;
 }

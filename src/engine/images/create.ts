@@ -95,6 +95,9 @@ export async function importImage(scope: ImageScope, tar: Readable, options: Imp
   const reference = imageTarget(options.repo, options.tag);
   const config = applyChanges({}, options.changes);
   const platform = parsePlatform(options.platform);
+  if (platform.os !== 'linux') {
+    throw new GantryError('invalid_parameter', `operating system is not supported: ${platform.os}`);
+  }
   return scope.layers.pinned(async (pin) => {
     const layer = await scope.layers.register(tar, null, pin, {
       signal: options.signal,

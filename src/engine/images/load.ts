@@ -3,9 +3,9 @@ import { GantryError } from '../../api/errors.ts';
 import { type ReadImage, readImageArchive } from '../../storage/image-archive/read.ts';
 import { parseConfig, recordOf } from './oci-config.ts';
 import type { Platform } from './platform.ts';
-import { familiarString, parseReference, type Reference, storeKey, withDefaultTag } from './reference.ts';
+import { asTag, familiarString, parseReference, type Reference, storeKey } from './reference.ts';
 import { type ImageScope, imageEvent } from './scope.ts';
-import { putImage, tagImage } from './tag.ts';
+import { putImage } from './tag.ts';
 
 export interface LoadOptions {
   /** Which image of a multi-platform one to take, and which images to take at all; null for this machine's, and all. */
@@ -52,7 +52,7 @@ function fits(image: ReadImage, platform: Platform | null): boolean {
 function tagOf(name: string): Reference {
   const reference = parseReference(name);
   if (reference.digest !== null) throw new GantryError('invalid_parameter', `invalid tag "${name}"`);
-  return withDefaultTag(reference);
+  return asTag(reference);
 }
 
 function store(scope: ImageScope, image: ReadImage, references: Reference[], options: LoadOptions): void {
@@ -72,7 +72,8 @@ function store(scope: ImageScope, image: ReadImage, references: Reference[], opt
     if (before !== null && before !== id) {
       options.onMessage(`The image ${name} already exists, renaming the old one with ID ${before} to empty string\n`);
     }
-    tagImage(scope, scope.store.get(id)!, reference);
+    // Neither an event nor a new time of the last tag: the load is what happened.
+    scope.store.put(scope.store.get(id)!, [storeKey(reference)]);
     options.onMessage(`Loaded image: ${name}\n`);
   }
   if (references.length === 0) options.onMessage(`Loaded image ID: ${id}\n`);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  asTag,
   familiarName,
   familiarString,
   fullString,
@@ -34,6 +35,14 @@ test('short names become full ones and come back', () => {
 test('a digest wins over a tag as store key', () => {
   assert.equal(storeKey(parseReference(`app:v1@sha256:${HEX}`)), `docker.io/library/app@sha256:${HEX}`);
   assert.equal(familiarName(parseReference(`app:v1@sha256:${HEX}`)), 'app');
+});
+
+test('the name of a digest algorithm is no name for an image', () => {
+  assert.throws(() => asTag(parseReference('sha256:abc')), {
+    code: 'invalid_parameter',
+    message: 'refusing to create an ambiguous tag using digest algorithm as name',
+  });
+  assert.equal(familiarString(asTag(parseReference('team/sha256'))), 'team/sha256:latest');
 });
 
 test('IDs are not names', () => {

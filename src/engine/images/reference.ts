@@ -82,6 +82,15 @@ export function withDefaultTag(reference: Reference): Reference {
   return reference.tag === null && reference.digest === null ? { ...reference, tag: 'latest' } : reference;
 }
 
+/** The same reference as the name of an image here, "latest" when it has no tag. Throws invalid_parameter. */
+export function asTag(reference: Reference): Reference {
+  // "sha256:abc" would read as the beginning of an ID.
+  if (familiarName(reference) === 'sha256') {
+    throw new GantryError('invalid_parameter', 'refusing to create an ambiguous tag using digest algorithm as name');
+  }
+  return withDefaultTag(reference);
+}
+
 /** Throws invalid_parameter when `tag` is none. */
 export function checkTag(tag: string): string {
   if (!TAG_ONLY.test(tag)) throw new GantryError('invalid_parameter', 'invalid tag format');

@@ -30,6 +30,7 @@ export async function removeImage(
   nameOrId: string,
   options: ImageRemoveOptions,
 ): Promise<ImageDeleteResponseItem[]> {
+  if (nameOrId.trim() === '') throw new GantryError('invalid_parameter', 'image name cannot be blank');
   const image = scope.store.resolve(nameOrId);
   const records: ImageDeleteResponseItem[] = [];
   const references = scope.store.referencesOf(image.id);

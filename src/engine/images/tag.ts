@@ -1,6 +1,6 @@
 import { GantryError } from '../../api/errors.ts';
 import type { ImageRecord } from '../image-record.ts';
-import { checkTag, familiarString, parseReference, type Reference, storeKey, withDefaultTag } from './reference.ts';
+import { asTag, checkTag, familiarString, parseReference, type Reference, storeKey } from './reference.ts';
 import { type ImageScope, imageEvent } from './scope.ts';
 
 /** The name a new image shall have: repo with an optional tag of its own; null for ''. Throws invalid_parameter. */
@@ -10,7 +10,7 @@ export function imageTarget(repo: string, tag: string): Reference | null {
   if (reference.digest !== null) {
     throw new GantryError('invalid_parameter', 'cannot import digest reference');
   }
-  return withDefaultTag(tag === '' ? reference : { ...reference, tag: checkTag(tag) });
+  return asTag(tag === '' ? reference : { ...reference, tag: checkTag(tag) });
 }
 
 /** Points a name at an image, whatever it meant before (Engine API, ImageTag). */
@@ -26,7 +26,7 @@ export function tagTarget(repo: string, tag: string): Reference {
   if (reference.digest !== null) {
     throw new GantryError('invalid_parameter', 'refusing to create a tag with a digest reference');
   }
-  return withDefaultTag(tag === '' ? reference : { ...reference, tag: checkTag(tag) });
+  return asTag(tag === '' ? reference : { ...reference, tag: checkTag(tag) });
 }
 
 /** Stores an image, or what is known of it already. An image that cannot be stored leaves no configuration behind. */
