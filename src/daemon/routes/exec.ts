@@ -47,7 +47,7 @@ function createRoute(containers: Containers): Route {
     refusals: [404, 409],
     async handler({ params, body, version }, reply) {
       if ((body.Cmd ?? []).length === 0) throw new GantryError('invalid_parameter', 'No exec command specified');
-      const exec = containers.execs.create(containers.resolve(params.id!), {
+      const config = {
         args: body.Cmd ?? [],
         env: body.Env ?? [],
         user: body.User ?? '',
@@ -59,7 +59,8 @@ function createRoute(containers: Containers): Route {
         attachStderr: body.AttachStderr ?? false,
         detachKeys: parseDetachKeys(body.DetachKeys ?? ''),
         consoleSize: version.lessThan('1.42') ? null : consoleSize(body.ConsoleSize),
-      });
+      };
+      const exec = containers.execs.create(containers.resolve(params.id!), config, params.id);
       reply.json(201, { Id: exec.id });
     },
   });

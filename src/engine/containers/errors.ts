@@ -7,8 +7,8 @@ export const notRunning = (id: string) => new GantryError('conflict', `container
 export const isRestarting = (id: string) =>
   new GantryError('conflict', `Container ${id} is restarting, wait until the container is running`);
 
-export const isPaused = (id: string) =>
-  new GantryError('conflict', `Container ${id} is paused, unpause the container before exec`);
+export const isPaused = (reference: string) =>
+  new GantryError('conflict', `Container ${reference} is paused, unpause the container before exec`);
 
 export const noSuchContainer = (reference: string) => new GantryError('not_found', `No such container: ${reference}`);
 

@@ -54,9 +54,12 @@ export class Execs {
     return exec;
   }
 
-  /** Throws conflict when the container does not run, invalid_parameter without a command. */
-  create(container: Container, config: ExecConfig): Exec {
-    checkRunning(container);
+  /**
+   * `reference`: what the client calls the container. Throws conflict when the container does not run, invalid_parameter without a
+   * command.
+   */
+  create(container: Container, config: ExecConfig, reference = container.id): Exec {
+    checkRunning(container, reference);
     if (config.args.length === 0 || config.args[0] === '') {
       throw new GantryError('invalid_parameter', 'No exec command specified');
     }
@@ -79,7 +82,7 @@ export class Execs {
     if (exec.status === 'running') {
       throw new GantryError('conflict', `Error: Exec command ${exec.id} is already running`);
     }
-    checkRunning(exec.container);
+    checkRunning(exec.container, exec.container.id);
     exec.status = 'running';
     if (options.consoleSize !== null) exec.config.consoleSize = options.consoleSize;
     if (options.open === null) {
@@ -307,9 +310,9 @@ export class Execs {
   }
 }
 
-function checkRunning(container: Container): void {
+function checkRunning(container: Container, reference: string): void {
   const { status } = container.record.state;
-  if (status === 'paused') throw isPaused(container.id);
+  if (status === 'paused') throw isPaused(reference);
   if (status === 'restarting') throw isRestarting(container.id);
   if (status !== 'running') throw notRunning(container.id);
 }

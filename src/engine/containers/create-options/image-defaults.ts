@@ -22,7 +22,9 @@ export function mergeImageConfig(user: ContainerConfig, image: ImageConfig): Con
   const healthcheck = mergeHealthcheck(user.Healthcheck, image.Healthcheck);
   if (healthcheck !== undefined) merged.Healthcheck = healthcheck;
   if (!merged.WorkingDir) merged.WorkingDir = image.WorkingDir ?? '';
-  if (image.Volumes) merged.Volumes = { ...user.Volumes, ...image.Volumes };
+  merged.Volumes = { ...user.Volumes, ...image.Volumes };
+  // Clients send an empty map for none; inspect shows none.
+  if (Object.keys(merged.Volumes).length === 0) delete merged.Volumes;
   if (!merged.StopSignal && image.StopSignal) merged.StopSignal = image.StopSignal;
   if (!merged.Shell && image.Shell) merged.Shell = image.Shell;
   if (image.OnBuild) merged.OnBuild = image.OnBuild;

@@ -47,7 +47,7 @@ describe('merging with the image', () => {
     StopSignal: 'SIGQUIT',
   };
   const commands: [CreateBody, string[]][] = [
-    [{}, ['/entry', 'serve']],
+    [{ Image: 'app' }, ['/entry', 'serve']],
     [{ Cmd: ['other'] }, ['/entry', 'other']],
     [{ Entrypoint: ['/mine'] }, ['/mine']],
     [{ Entrypoint: ['/mine'], Cmd: ['x'] }, ['/mine', 'x']],
@@ -135,7 +135,8 @@ test('privileged: nothing masked, labels off', () => {
 });
 
 const REFUSED: [CreateBody, string][] = [
-  [{}, 'no command specified'],
+  [{ HostConfig: {} }, 'config cannot be empty in order to create a container'],
+  [{ Image: '' }, 'no command specified'],
   [{ WorkingDir: 'rel' }, "the working directory 'rel' is invalid, it needs to be an absolute path"],
   [{ StopSignal: 'SIGNOPE' }, 'invalid signal: SIGNOPE'],
   [{ Env: ['=x'] }, 'invalid environment variable: =x'],

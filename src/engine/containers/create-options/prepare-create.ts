@@ -55,6 +55,9 @@ export function prepareCreate(body: CreateBody, context: CreateContext): Prepare
   const { settings, host, image } = context;
   const { HostConfig: givenHost = {}, NetworkingConfig: networking, ...givenConfig } = structuredClone(body);
   const hostConfig: HostConfig = givenHost;
+  if (Object.keys(givenConfig).length === 0) {
+    throw new GantryError('invalid_parameter', 'config cannot be empty in order to create a container');
+  }
 
   refuseUnsupported(hostConfig);
   normalizeNetworkMode(hostConfig);
