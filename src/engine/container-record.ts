@@ -1,10 +1,6 @@
-import type {
-  ContainerConfig,
-  EndpointSettings,
-  HealthcheckResult,
-  HostConfig,
-  MountPoint,
-} from '../api/schemas/container.ts';
+import type { ContainerConfig, EndpointSettings, HealthcheckResult } from '../api/schemas/container.ts';
+import type { HostConfig } from '../api/schemas/host-config.ts';
+import type { MountPoint } from '../api/schemas/mount.ts';
 import type { EndpointInfo } from '../network/contract.ts';
 
 export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';

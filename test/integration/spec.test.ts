@@ -17,7 +17,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { ContainerConfig, HostConfig } from '../../src/api/schemas/container.ts';
+import type { ContainerConfig } from '../../src/api/schemas/container.ts';
+import type { HostConfig } from '../../src/api/schemas/host-config.ts';
 import { detectCgroups, removeEmptyCgroup } from '../../src/linux/cgroup.ts';
 import { DEFAULT_APPARMOR_PROFILE, ensureAppArmorProfile } from '../../src/runtime/spec/apparmor-profile.ts';
 import { CAPABILITIES, DEFAULT_CAPABILITIES } from '../../src/runtime/spec/capabilities.ts';

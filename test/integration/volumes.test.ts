@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { GantryError } from '../../src/api/errors.ts';
-import type { HostConfig } from '../../src/api/schemas/container.ts';
+import type { HostConfig } from '../../src/api/schemas/host-config.ts';
 import type { ContainerRecord } from '../../src/engine/container-record.ts';
 import { EventBus } from '../../src/engine/events.ts';
 import { StateStore } from '../../src/engine/state-store.ts';

@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { HealthConfig } from '../../api/schemas/common.ts';
-import type { ContainerConfig, EndpointSettings, HostConfig } from '../../api/schemas/container.ts';
+import type { ContainerConfig, EndpointSettings } from '../../api/schemas/container.ts';
+import type { HostConfig } from '../../api/schemas/host-config.ts';
 import type { ProxyConfig } from '../config.ts';
 import type { FlagValues } from '../flags/spec.ts';
 import { parseRestart } from './checks.ts';

@@ -2,7 +2,7 @@
 
 import { globSync } from 'node:fs';
 import { posix } from 'node:path';
-import type { DeviceMapping, DeviceRequest } from '../../api/schemas/container.ts';
+import type { DeviceMapping, DeviceRequest } from '../../api/schemas/host-config.ts';
 
 function isMode(text: string): boolean {
   return /^[rwm]{1,3}$/.test(text) && new Set(text).size === text.length;

@@ -1,7 +1,9 @@
 /** --mount, --gpus, --network: options of several fields in one value. */
 
 import { resolve } from 'node:path';
-import type { DeviceRequest, EndpointSettings, Mount } from '../../api/schemas/container.ts';
+import type { EndpointSettings } from '../../api/schemas/container.ts';
+import type { DeviceRequest } from '../../api/schemas/host-config.ts';
+import type { Mount } from '../../api/schemas/mount.ts';
 import { parseBytes } from '../../api/units.ts';
 import { parseBool } from '../flags/spec.ts';
 import { csvFields, toMap } from './key-values.ts';

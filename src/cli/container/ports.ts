@@ -1,6 +1,6 @@
 /** --publish and --expose: [ip:][hostPort[-end]:]containerPort[-end][/proto], or published=,target=,protocol=. */
 
-import type { PortMap } from '../../api/schemas/container.ts';
+import type { PortMap } from '../../api/schemas/host-config.ts';
 
 export interface PublishedPorts {
   exposed: Record<string, Record<string, never>>;

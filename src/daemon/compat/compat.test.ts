@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ContainerSummary, Mount } from '../../api/schemas/container.ts';
+import type { ContainerSummary } from '../../api/schemas/container.ts';
 import type { ImageInspect, ImageSummary } from '../../api/schemas/image.ts';
+import type { Mount } from '../../api/schemas/mount.ts';
 import type { SystemInfo } from '../../api/schemas/system.ts';
 import { requestedVersion } from '../http/version.ts';
 import { legacyContainer } from './containers.ts';

@@ -1,6 +1,8 @@
 /** What a ContainerCreate body of an older API version means (Engine API, version history). */
 import { GantryError } from '../../api/errors.ts';
-import type { ContainerConfig, HostConfig, Mount, NetworkingConfig } from '../../api/schemas/container.ts';
+import type { ContainerConfig, NetworkingConfig } from '../../api/schemas/container.ts';
+import type { HostConfig } from '../../api/schemas/host-config.ts';
+import type { Mount } from '../../api/schemas/mount.ts';
 import type { ApiVersion } from '../contract.ts';
 
 type CreateBody = ContainerConfig & { HostConfig?: HostConfig; NetworkingConfig?: NetworkingConfig };

@@ -2,7 +2,9 @@ import type { TSchema } from 'typebox';
 import * as common from '../../api/schemas/common.ts';
 import * as container from '../../api/schemas/container.ts';
 import * as exec from '../../api/schemas/exec.ts';
+import * as hostConfig from '../../api/schemas/host-config.ts';
 import * as image from '../../api/schemas/image.ts';
+import * as mount from '../../api/schemas/mount.ts';
 import * as network from '../../api/schemas/network.ts';
 import * as oci from '../../api/schemas/oci.ts';
 import * as stats from '../../api/schemas/stats.ts';
@@ -28,7 +30,7 @@ export class SchemaComponents {
   readonly #used = new Map<string, Json>();
 
   constructor() {
-    for (const module of [common, container, exec, image, network, oci, stats, system, volume]) {
+    for (const module of [common, container, hostConfig, mount, exec, image, network, oci, stats, system, volume]) {
       for (const [name, schema] of Object.entries(module)) {
         const text = JSON.stringify(plain(schema));
         // Shapes of one or two words are clearer where they are used.

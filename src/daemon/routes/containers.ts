@@ -8,11 +8,9 @@ import {
   ContainerSummary,
   ContainerTopResponse,
   ContainerUpdateResponse,
-  HostConfig,
   NetworkingConfig,
-  Resources,
-  RestartPolicy,
 } from '../../api/schemas/container.ts';
+import { HostConfig, Resources, RestartPolicy } from '../../api/schemas/host-config.ts';
 import type { Containers } from '../../engine/containers/containers.ts';
 import { CONTAINER_PRUNE_FILTERS } from '../../engine/containers/list.ts';
 import { CONTAINER_FILTERS } from '../../engine/containers/list-filter.ts';

@@ -1,6 +1,8 @@
 /** What the container domain needs of its neighbours in the engine, and the options of its operations. */
 import type { Filters } from '../../api/filters.ts';
-import type { ContainerConfig, HostConfig, MountPoint, NetworkingConfig } from '../../api/schemas/container.ts';
+import type { ContainerConfig, NetworkingConfig } from '../../api/schemas/container.ts';
+import type { HostConfig } from '../../api/schemas/host-config.ts';
+import type { MountPoint } from '../../api/schemas/mount.ts';
 import type { HostFacts } from '../../runtime/spec/host-facts.ts';
 import type { ResolvedMount } from '../../runtime/spec/input.ts';
 import type { CgroupStats } from '../../runtime/stats.ts';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { ContainerInspectResponse, ContainerState, HostConfig } from '../../api/schemas/container.ts';
+import type { ContainerInspectResponse, ContainerState } from '../../api/schemas/container.ts';
+import type { HostConfig } from '../../api/schemas/host-config.ts';
 import type { EngineContext } from '../context.ts';
 import { EMPTY_CONFIG } from '../empty-config.ts';
 import type { Container } from './container.ts';

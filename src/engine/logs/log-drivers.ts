@@ -1,5 +1,5 @@
 import { GantryError, notSupportedYet } from '../../api/errors.ts';
-import type { HostConfig } from '../../api/schemas/container.ts';
+import type { HostConfig } from '../../api/schemas/host-config.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineSettings } from '../settings.ts';
 import type { LogDriver } from './contract.ts';

@@ -1,4 +1,4 @@
-import type { RestartPolicy } from '../../api/schemas/container.ts';
+import type { RestartPolicy } from '../../api/schemas/host-config.ts';
 
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 60_000;

@@ -1,6 +1,8 @@
 import { closeSync, existsSync, fstatSync, mkdirSync } from 'node:fs';
 import { GantryError } from '../../api/errors.ts';
-import type { ContainerConfig, HostConfig, MountPoint } from '../../api/schemas/container.ts';
+import type { ContainerConfig } from '../../api/schemas/container.ts';
+import type { HostConfig } from '../../api/schemas/host-config.ts';
+import type { MountPoint } from '../../api/schemas/mount.ts';
 import { openInRoot } from '../../linux/in-root.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import { copyUp } from './copy-up.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Mount } from '../../api/schemas/container.ts';
+import type { Mount } from '../../api/schemas/mount.ts';
 import { parseBind, parseMount, parseVolumesFrom } from './mount-request.ts';
 
 test('binds', () => {

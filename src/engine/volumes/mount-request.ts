@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
 import { GantryError, notSupportedYet } from '../../api/errors.ts';
-import type { HostConfig, Mount } from '../../api/schemas/container.ts';
+import type { HostConfig } from '../../api/schemas/host-config.ts';
+import type { Mount } from '../../api/schemas/mount.ts';
 import { tmpfsOptions } from '../../runtime/spec/mounts.ts';
 
 /** One mount that a container asks for, whichever of the API's three forms it came in. */

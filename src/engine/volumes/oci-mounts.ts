@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf, GantryError, messageOf } from '../../api/errors.ts';
-import type { MountPoint } from '../../api/schemas/container.ts';
+import type { MountPoint } from '../../api/schemas/mount.ts';
 import { openInRoot, pathOfFd } from '../../linux/in-root.ts';
 import { MNT_DETACH, MS_BIND, MS_REC, mount, UMOUNT_NOFOLLOW, umount } from '../../linux/mount.ts';
 import type { ResolvedMount } from '../../runtime/spec/input.ts';

@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { splitDevice } from '../../api/device-number.ts';
 import { errnoOf, GantryError } from '../../api/errors.ts';
-import type { DeviceMapping, HostConfig } from '../../api/schemas/container.ts';
+import type { DeviceMapping, HostConfig } from '../../api/schemas/host-config.ts';
 import type { OciDevice, OciDeviceCgroup } from './types.ts';
 
 /** The device files of the host; an interface so that the spec's tests need no devices. */

@@ -1,4 +1,5 @@
-import type { ContainerConfig, HostConfig } from '../../api/schemas/container.ts';
+import type { ContainerConfig } from '../../api/schemas/container.ts';
+import type { HostConfig } from '../../api/schemas/host-config.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { OciMount, OciUser } from './types.ts';
 

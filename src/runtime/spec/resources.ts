@@ -1,4 +1,4 @@
-import type { HostConfig } from '../../api/schemas/container.ts';
+import type { HostConfig } from '../../api/schemas/host-config.ts';
 import type { HostDevices } from './devices.ts';
 import type { OciResources } from './types.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { HostConfig } from '../../api/schemas/container.ts';
+import type { HostConfig } from '../../api/schemas/host-config.ts';
 import { CAPABILITIES, containerCapabilities, DEFAULT_CAPABILITIES } from './capabilities.ts';
 import { containerEnv } from './env.ts';
 import { testHost, testInput } from './fixtures.ts';

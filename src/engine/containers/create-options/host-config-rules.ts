@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { posix } from 'node:path';
 import { GantryError, notSupportedYet } from '../../../api/errors.ts';
-import type { HostConfig } from '../../../api/schemas/container.ts';
+import type { HostConfig } from '../../../api/schemas/host-config.ts';
 import { normalizeCapabilities } from '../../../runtime/spec/capabilities.ts';
 import { parseDeviceRule } from '../../../runtime/spec/devices.ts';
 import type { HostFacts } from '../../../runtime/spec/host-facts.ts';

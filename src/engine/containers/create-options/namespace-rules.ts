@@ -1,5 +1,6 @@
 import { GantryError, notSupportedYet } from '../../../api/errors.ts';
-import type { ContainerConfig, HostConfig } from '../../../api/schemas/container.ts';
+import type { ContainerConfig } from '../../../api/schemas/container.ts';
+import type { HostConfig } from '../../../api/schemas/host-config.ts';
 
 const invalid = (message: string) => new GantryError('invalid_parameter', message);
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { HostConfig } from '../../../api/schemas/container.ts';
+import type { HostConfig } from '../../../api/schemas/host-config.ts';
 import type { ImageConfig } from '../../../api/schemas/image.ts';
 import { testHost } from '../../../runtime/spec/fixtures.ts';
 import type { ContainerRecord } from '../../container-record.ts';

@@ -1,11 +1,7 @@
 import { hostname as hostHostname } from 'node:os';
 import { GantryError, notSupportedYet } from '../../../api/errors.ts';
-import type {
-  ContainerConfig,
-  EndpointSettings,
-  HostConfig,
-  NetworkingConfig,
-} from '../../../api/schemas/container.ts';
+import type { ContainerConfig, EndpointSettings, NetworkingConfig } from '../../../api/schemas/container.ts';
+import type { HostConfig } from '../../../api/schemas/host-config.ts';
 import type { HostFacts } from '../../../runtime/spec/host-facts.ts';
 import { DEFAULT_READONLY_PATHS, defaultMaskedPaths } from '../../../runtime/spec/masked-paths.ts';
 import { parseSecurityOptions } from '../../../runtime/spec/security-opt.ts';

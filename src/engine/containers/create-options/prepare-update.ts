@@ -1,5 +1,5 @@
 import { GantryError } from '../../../api/errors.ts';
-import type { HostConfig, Resources, RestartPolicy } from '../../../api/schemas/container.ts';
+import type { HostConfig, Resources, RestartPolicy } from '../../../api/schemas/host-config.ts';
 import type { HostFacts } from '../../../runtime/spec/host-facts.ts';
 import type { ContainerRecord } from '../../container-record.ts';
 import { checkResources } from './resource-rules.ts';

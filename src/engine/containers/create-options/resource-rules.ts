@@ -1,5 +1,5 @@
 import { GantryError } from '../../../api/errors.ts';
-import type { HostConfig } from '../../../api/schemas/container.ts';
+import type { HostConfig } from '../../../api/schemas/host-config.ts';
 import { countList, type HostFacts } from '../../../runtime/spec/host-facts.ts';
 
 const invalid = (message: string) => new GantryError('invalid_parameter', message);

@@ -1,5 +1,5 @@
 import { GantryError } from '../../../api/errors.ts';
-import type { RestartPolicy } from '../../../api/schemas/container.ts';
+import type { RestartPolicy } from '../../../api/schemas/host-config.ts';
 
 /** Throws invalid_parameter for an unknown policy and for a retry count where it has no meaning. */
 export function checkRestartPolicy(policy: RestartPolicy): void {
