@@ -1,207 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
-import net from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type TSchema, Type } from 'typebox';
-import { WebSocket } from 'ws';
-import { GantryError } from '../../api/errors.ts';
-import { type ApiReply, type ApiRequest, type Route, type RouteSpec, route } from '../contract.ts';
-import { filters, flag, list, number, type QueryShape, text } from './parameters.ts';
-import { ApiServer } from './server.ts';
+import { testServer } from './server-fixture.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'api-server-'));
-const path = join(directory, 'sock');
-const logged: string[] = [];
-const log = { debug() {}, info() {}, warn() {}, error: (message: string) => void logged.push(message) };
-let aborted = 0;
-let emit: (() => void) | null = null;
-
-/** Answers with what it was sent, line by line, and says when stdin has ended. */
-const echo = async (request: ApiRequest, reply: ApiReply) => {
-  await sleep(20);
-  const stream = reply.hijack('application/vnd.docker.raw-stream');
-  stream.write(`body=${JSON.stringify(request.body ?? null)};`);
-  stream.on('data', (chunk) => stream.write(`[${chunk}]`));
-  stream.on('end', () => stream.end('eof'));
-};
-
-/** A route of which only the work counts. */
-const of = <const Q extends QueryShape = Record<never, never>, B extends TSchema = TSchema>(
-  spec: Omit<RouteSpec<Q, B>, 'summary' | 'answers'>,
-): Route => route<Q, B>({ ...spec, summary: '', answers: {} } as RouteSpec<Q, B>);
-
-const routes: Route[] = [
-  of({
-    method: 'GET',
-    path: '/_ping',
-    operationId: 'SystemPing',
-    async handler(_, reply) {
-      reply.json(200, 'OK');
-    },
-  }),
-  of({
-    method: 'HEAD',
-    path: '/_ping',
-    operationId: 'SystemPingHead',
-    async handler(_, reply) {
-      reply.empty(200, { 'X-Seen': '1' });
-    },
-  }),
-  of({ method: 'POST', path: '/containers/:id/attach', operationId: 'ContainerAttach', handler: echo }),
-  of({
-    method: 'POST',
-    path: '/exec/:id/start',
-    operationId: 'ExecStart',
-    body: Type.Object({ Tty: Type.Optional(Type.Boolean()) }),
-    handler: echo,
-  }),
-  of({
-    method: 'POST',
-    path: '/exec/:id/fail',
-    operationId: 'Fail',
-    async handler() {
-      throw new GantryError('conflict', 'no');
-    },
-  }),
-  of({
-    method: 'GET',
-    path: '/containers/:id/attach/ws',
-    operationId: 'ContainerAttachWebsocket',
-    async handler(request, reply) {
-      const stream = await reply.webSocket({ textMessages: request.version.lessThan('1.28') });
-      stream.on('data', (chunk) => stream.write(`<${chunk}>`));
-    },
-  }),
-  of({
-    method: 'GET',
-    path: '/events',
-    operationId: 'SystemEvents',
-    async handler(request, reply) {
-      const stream = reply.stream(200, { 'Content-Type': 'application/json' });
-      emit = () => stream.write('{}\n');
-      await new Promise<void>((resolve) => request.signal.addEventListener('abort', () => resolve()));
-      aborted++;
-      stream.end();
-    },
-  }),
-  of({
-    method: 'GET',
-    path: '/query',
-    operationId: 'Query',
-    query: {
-      flag: flag(''),
-      on: flag('', { missing: true }),
-      number: number(''),
-      text: text('', { missing: 'none' }),
-      list: list(''),
-      filters: filters('', ['label']),
-    },
-    async handler({ query }, reply) {
-      reply.json(200, { ...query, filters: query.filters.get('label') });
-    },
-  }),
-  of({
-    method: 'POST',
-    path: '/body',
-    operationId: 'Body',
-    body: Type.Object({ Name: Type.Optional(Type.String()) }),
-    async handler({ body }, reply) {
-      reply.json(200, body);
-    },
-  }),
-  of({
-    method: 'GET',
-    path: '/broken',
-    operationId: 'Broken',
-    async handler() {
-      throw new TypeError('a bug');
-    },
-  }),
-  of({
-    method: 'GET',
-    path: '/half',
-    operationId: 'Half',
-    async handler(_, reply) {
-      reply.stream(200, {}).write('part');
-      throw new Error('later');
-    },
-  }),
-  of({
-    method: 'POST',
-    path: '/upload',
-    operationId: 'Upload',
-    async handler(request, reply) {
-      let size = 0;
-      for await (const chunk of request.input) size += chunk.length;
-      reply.json(200, size);
-    },
-  }),
-];
-
-const api = new ApiServer({ routes, log, version: '1.2.3', onActivity() {} });
-before(async () => {
-  const server = api.createServer(null);
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-});
-after(async () => {
-  await api.close(100);
-  rmSync(directory, { recursive: true });
-});
-
-interface Got {
-  status: number;
-  headers: http.IncomingHttpHeaders;
-  text: string;
-}
-
-function request(
-  method: string,
-  url: string,
-  options: { headers?: Record<string, string>; body?: string; agent?: http.Agent } = {},
-): Promise<Got> {
-  return new Promise((resolve, reject) => {
-    const sent = http.request(
-      { socketPath: path, method, path: url, headers: options.headers ?? {}, agent: options.agent ?? false },
-      (response) => {
-        let text = '';
-        response.on('data', (chunk) => {
-          text += chunk;
-        });
-        response.on('error', reject);
-        response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, text }));
-      },
-    );
-    sent.on('error', reject);
-    sent.end(options.body);
-  });
-}
-
-/** Writes the pieces one after another, then ends the sending side; returns all that came back. */
-function converse(pieces: string[], { gap = 50, end = true } = {}): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect({ path, allowHalfOpen: true });
-    let text = '';
-    socket.on('data', (chunk) => {
-      text += chunk;
-    });
-    socket.on('end', () => {
-      socket.end();
-      resolve(text);
-    });
-    socket.on('error', reject);
-    void (async () => {
-      for (const piece of pieces) {
-        socket.write(piece);
-        await sleep(gap);
-      }
-      if (end) socket.end();
-    })();
-  });
-}
+const { path, logged, streams, request, converse } = testServer();
 
 describe('requests', () => {
   test('carry the headers of the Engine API and answer with and without a version', async () => {
@@ -404,131 +207,25 @@ describe('requests', () => {
 
 describe('streams', () => {
   test('begin at once and end when the client goes', async () => {
-    const before = aborted;
+    const before = streams.aborted;
     const got: string[] = [];
     const sent = http.get({ socketPath: path, path: '/events', agent: false });
     sent.on('error', () => {});
     const response = await new Promise<http.IncomingMessage>((resolve) => sent.on('response', resolve));
     response.on('error', () => {});
     response.on('data', (chunk) => got.push(String(chunk)));
-    emit!();
+    streams.emit();
     await sleep(50);
     assert.deepEqual(got, ['{}\n']);
     sent.destroy();
     await sleep(50);
-    assert.equal(aborted, before + 1);
+    assert.equal(streams.aborted, before + 1);
   });
 
   test('end when the client closes its sending side', async () => {
-    const before = aborted;
+    const before = streams.aborted;
     await converse(['GET /events HTTP/1.1\r\nHost: d\r\n\r\n']);
-    assert.equal(aborted, before + 1);
-  });
-});
-
-describe('taken-over connections', () => {
-  const upgrade = 'Connection: Upgrade\r\nUpgrade: tcp\r\n';
-
-  test('by upgrade: 101, both ways, half-closed stdin does not end the output', async () => {
-    const text = await converse([
-      `POST /v1.43/containers/c/attach HTTP/1.1\r\nHost: d\r\n${upgrade}Content-Length: 0\r\n\r\n`,
-      'hello',
-    ]);
-    assert.match(text, /^HTTP\/1\.1 101 UPGRADED\r\n/);
-    assert.match(text, /\r\nContent-Type: application\/vnd\.docker\.raw-stream\r\n/);
-    assert.match(text, /\r\nUpgrade: tcp\r\n/);
-    assert.match(text, /\r\n\r\nbody=null;\[hello\]eof$/);
-  });
-
-  test('by upgrade with a JSON body, and stdin right behind it', async () => {
-    const text = await converse([
-      `POST /exec/e/start HTTP/1.1\r\nHost: d\r\n${upgrade}Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{"Tty":true}early`,
-      'late',
-    ]);
-    assert.match(text, /^HTTP\/1\.1 101/);
-    assert.match(text, /\r\n\r\nbody={"Tty":true};\[early\]\[late\]eof$/);
-  });
-
-  test('by upgrade with a chunked body', async () => {
-    const text = await converse([
-      `POST /exec/e/start HTTP/1.1\r\nHost: d\r\n${upgrade}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`,
-      'c\r\n{"tty":true}\r\n',
-      '0\r\n\r\n',
-      'late',
-    ]);
-    assert.match(text, /\r\n\r\nbody={"Tty":true};\[late\]eof$/);
-  });
-
-  test('by an Upgrade header alone: 101 as well', async () => {
-    const text = await converse([
-      'POST /containers/c/attach HTTP/1.1\r\nHost: d\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n',
-      'hello',
-    ]);
-    assert.match(text, /^HTTP\/1\.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n/);
-    assert.match(text, /\r\n\r\nbody=null;\[hello\]eof$/);
-  });
-
-  test('in the bare form: 200 and the raw stream', async () => {
-    const text = await converse([
-      'POST /containers/c/attach HTTP/1.1\r\nHost: d\r\n\r\n',
-      'hello',
-      'GET / HTTP/1.1\r\n\r\n',
-    ]);
-    assert.match(text, /^HTTP\/1\.1 200 OK\r\nContent-Type: application\/vnd\.docker\.raw-stream\r\n/);
-    assert.doesNotMatch(text, /Content-Length|Transfer-Encoding/);
-    assert.match(text, /\r\n\r\nbody=null;\[hello\]\[GET \/ HTTP\/1\.1\r\n\r\n\]eof$/);
-  });
-
-  test('in the bare form with a body, and stdin that comes before the answer', async () => {
-    const head =
-      'POST /exec/e/start HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n';
-    assert.match(
-      await converse([`${head}{"Tty":true}`, 'early', 'late'], { gap: 5 }),
-      /body={"Tty":true};\[early(\]\[)?late\]eof$/,
-    );
-    assert.match(await converse([`${head}{"Tty":true}early`, 'late']), /body={"Tty":true};\[early\]\[late\]eof$/);
-  });
-
-  test('in the bare form on a connection that was used before', async () => {
-    const text = await converse([
-      'GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n',
-      'POST /containers/c/attach HTTP/1.1\r\nHost: d\r\n\r\n',
-      'hello',
-    ]);
-    assert.match(text, /"OK"[\s\S]*body=null;\[hello\]eof$/);
-  });
-
-  test('are not taken over when the operation fails', async () => {
-    const text = await converse(
-      [
-        `POST /exec/e/start HTTP/1.1\r\nHost: d\r\n${upgrade}Content-Type: application/json\r\nContent-Length: 11\r\n\r\n{"Tty":"x"}`,
-      ],
-      { end: false },
-    );
-    assert.match(text, /^HTTP\/1\.1 400 Bad Request\r\n/);
-    assert.match(text, /field Tty/);
-  });
-
-  test('by websocket', async () => {
-    const socket = new WebSocket(`ws+unix://${path}:/v1.43/containers/c/attach/ws?stream=1`);
-    await new Promise((resolve, reject) => {
-      socket.on('open', resolve);
-      socket.on('error', reject);
-    });
-    socket.send('hi');
-    const [data, binary] = await new Promise<[Buffer, boolean]>((resolve) =>
-      socket.on('message', (message, isBinary) => resolve([message as Buffer, isBinary])),
-    );
-    assert.equal(String(data), '<hi>');
-    assert.equal(binary, true);
-    socket.close();
-    assert.equal((await request('GET', '/containers/c/attach/ws')).status, 400);
-    // Messages were text before 1.28.
-    const older = new WebSocket(`ws+unix://${path}:/v1.27/containers/c/attach/ws?stream=1`);
-    await new Promise((resolve) => older.on('open', resolve));
-    older.send('hi');
-    assert.equal(await new Promise((resolve) => older.on('message', (_, isBinary) => resolve(isBinary))), false);
-    older.close();
+    assert.equal(streams.aborted, before + 1);
   });
 });
 
