@@ -9,7 +9,8 @@ import { unpinNamespace } from '../linux/namespace.ts';
 import { RouteSocket } from '../linux/netlink/route.ts';
 import { type Bridge, bridgeAlias, portAlias, portPrefix, setUpBridge } from './bridge.ts';
 import type { BridgeOptions, EndpointInfo, Networks, ResolvRequest, Sandbox, SandboxRequest } from './contract.ts';
-import { acceptForwarding, stopAcceptingForwarding } from './forward-policy.ts';
+import { stopAcceptingForwarding } from './forward-policy.ts';
+import { ForwardWatch } from './forward-watch.ts';
 import { type HostsRequest, makeHostsFile } from './hosts-file.ts';
 import { macOf, SubnetAllocator } from './ipam.ts';
 import { formatIpv4, parseIpv4 } from './ipv4.ts';
@@ -60,6 +61,7 @@ export class BridgeNetworks implements Networks {
   #pool: NamespacePool | undefined;
   #owners: SandboxOwners | undefined;
   #bridge: Bridge | undefined;
+  #forward: ForwardWatch | undefined;
   #addresses: SubnetAllocator | undefined;
 
   /** @param options null for a daemon without a default bridge (--bridge=none) */
@@ -92,6 +94,7 @@ export class BridgeNetworks implements Networks {
     try {
       owners.set(containerId, namespace.sandboxId);
       const endpoints = request.mode === 'bridge' ? [this.#connect(request, namespace)] : [];
+      if (endpoints.length > 0) this.#forward?.hurry();
       const sandbox = { sandboxId: namespace.sandboxId, path: namespace.path, endpoints };
       this.#sandboxes.set(containerId, { sandbox, endpoints });
       return sandbox;
@@ -158,6 +161,7 @@ export class BridgeNetworks implements Networks {
   async close(options: { keepLive: boolean }): Promise<void> {
     this.#pool?.close();
     clearTimeout(this.#reaper);
+    await this.#forward?.close();
     await this.#reap();
     if (!options.keepLive && this.#sandboxes.size === 0) {
       if (this.#options !== null) await this.#removeBridge(this.#options);
@@ -179,10 +183,8 @@ export class BridgeNetworks implements Networks {
       icc: options.icc,
       masquerade: options.enableIpMasq,
     });
-    const backends = await acceptForwarding(bridge.name);
-    for (const backend of backends) {
-      this.#log.info('the FORWARD policy is DROP: rules added for the bridge', { backend, bridge: bridge.name });
-    }
+    this.#forward = new ForwardWatch(bridge.name, this.#log);
+    await this.#forward.start();
   }
 
   /** Makes the pair, its container end configured, and returns what is to be remembered of it. */

@@ -353,6 +353,31 @@ describe('the default bridge', { skip }, () => {
     });
   }
 
+  for (const backend of ['iptables-nft', 'iptables-legacy']) {
+    const missing = spawnSync(backend, ['--version']).status === 0 ? false : `needs ${backend}`;
+    test(`a FORWARD policy that becomes DROP, and a flush of the chain (${backend})`, { skip: missing }, async () => {
+      const net = networks('gt0');
+      await net.init([]);
+      const one = net.createSandbox({ containerId: 'one', mode: 'bridge' });
+      assert.equal(await seenAs(one.path, OUTSIDE), UPLINK);
+      for (const change of ['-P FORWARD DROP', '-F FORWARD']) {
+        sh(`${backend} ${change}`);
+        assert.equal(await seenAs(one.path, OUTSIDE), undefined);
+        while (!sh(`${backend} -S FORWARD`).includes('-o gt0')) await delay(100);
+        assert.equal(await seenAs(one.path, OUTSIDE), UPLINK);
+      }
+      sh(`${backend} -F FORWARD`);
+      const two = net.createSandbox({ containerId: 'two', mode: 'bridge' });
+      while (!sh(`${backend} -S FORWARD`).includes('-o gt0')) await delay(20);
+      assert.equal(await seenAs(two.path, OUTSIDE), UPLINK);
+      for (const id of ['one', 'two']) net.releaseSandbox(id);
+      await net.close({ keepLive: false });
+      assert.doesNotMatch(sh(`${backend} -S FORWARD`), /gt0/);
+      sh(`${backend} -P FORWARD ACCEPT; nft flush ruleset`);
+      assert.equal(traces(), clean);
+    });
+  }
+
   test('a process that holds the namespace of a released sandbox has no network, and its interface is removed', async () => {
     const host = `/proc/${process.pid}/ns/net`;
     const net = networks('gt0');
