@@ -17,10 +17,7 @@ import { startFailure } from '../containers/exit-codes.ts';
 import { Framer, frame, STDOUT, Unframer } from '../containers/frames.ts';
 import type { EngineContext } from '../context.ts';
 import { Exec, type ExecConfig } from './exec.ts';
-
-/** Ended execs can be inspected this long (Docker's time), and only so many of them are kept. */
-const KEPT_MS = 300_000;
-const KEPT_COUNT = 4096;
+import { ExecRegistry } from './exec-registry.ts';
 
 export interface ExecsDeps {
   runtimeOf(container: Container): import('../../runtime/contract.ts').RuntimeBinary;
@@ -40,7 +37,7 @@ export interface ExecStartOptions {
 export class Execs {
   readonly #context: EngineContext;
   readonly #deps: ExecsDeps;
-  readonly #execs = new Map<string, Exec>();
+  readonly #execs = new ExecRegistry();
 
   constructor(context: EngineContext, deps: ExecsDeps) {
     this.#context = context;
@@ -65,7 +62,7 @@ export class Execs {
     }
     this.#deps.cgroups.warm();
     const exec = new Exec(randomBytes(32).toString('hex'), container, config);
-    this.#execs.set(exec.id, exec);
+    this.#execs.add(exec);
     container.execIds.add(exec.id);
     container.event(`exec_create: ${exec.commandText}`, { execID: exec.id });
     return exec;
@@ -197,14 +194,14 @@ export class Execs {
   dropUnstarted(container: Container): void {
     for (const id of container.execIds) {
       if (this.#execs.get(id)?.status !== 'created') continue;
-      this.#execs.delete(id);
+      this.#execs.remove(id);
       container.execIds.delete(id);
     }
   }
 
   /** Forgets all execs of a container that is removed. */
   forget(container: Container): void {
-    for (const [id, exec] of this.#execs) if (exec.container === container) this.#execs.delete(id);
+    this.#execs.removeAllOf(container);
     container.execIds.clear();
   }
 
@@ -294,15 +291,7 @@ export class Execs {
     exec.exitCode = exitCode;
     exec.monitor = null;
     exec.container.execIds.delete(exec.id);
-    const timer = setTimeout(() => this.#execs.delete(exec.id), KEPT_MS);
-    timer.unref();
-    if (this.#execs.size <= KEPT_COUNT) return;
-    for (const [id, old] of this.#execs) {
-      if (old.status === 'running' || old === exec) continue;
-      this.#execs.delete(id);
-      old.container.execIds.delete(id);
-      break;
-    }
+    this.#execs.ended(exec);
   }
 
   #directory(id: string): string {
