@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { IdleMemory } from './idle-memory.ts';
 
-/** A process of 80 MB of which `garbage` can be released. */
+/** A process of 80 MB and `garbage` that can be released. */
 class FakeMemory {
+  used = 80 << 20;
   garbage = 0;
   releases = 0;
 
   resident(): number {
-    return (80 << 20) + this.garbage;
+    return this.used + this.garbage;
   }
 
   release(): void {
@@ -49,6 +50,19 @@ test('nothing is done for little', (t) => {
   idle.touch();
   mock.timers.tick(60_000);
   assert.equal(memory.releases, 1);
+});
+
+test('growth counts from the least since the last time', (t) => {
+  const { memory, idle } = setUp(t);
+  memory.used = 100 << 20;
+  mock.timers.tick(1000);
+  memory.used = 80 << 20;
+  idle.touch();
+  mock.timers.tick(1000);
+  memory.garbage = 10 << 20;
+  idle.touch();
+  mock.timers.tick(1000);
+  assert.equal(memory.releases, 2);
 });
 
 test('clients that never pause and growth without requests are met by the regular look', (t) => {

@@ -3,7 +3,7 @@ const QUIET_MS = 1000;
 /** Clients that ask without pause, health checks and exits of containers do not quiet down: they are met by a look this often. */
 const LOOK_MS = 30_000;
 /** Growth since the last time, as a part of what was left then, from which on a collection is worth its pause. */
-const WORTH = 1 / 16;
+const WORTH = 1 / 32;
 
 export interface ProcessMemory {
   /** Resident bytes of the process. */
@@ -46,7 +46,11 @@ export class IdleMemory {
   }
 
   readonly #releaseWhenWorth = (): void => {
-    if (this.#memory.resident() < this.#left * (1 + WORTH)) return;
+    const resident = this.#memory.resident();
+    if (resident < this.#left * (1 + WORTH)) {
+      this.#left = Math.min(this.#left, resident);
+      return;
+    }
     this.#memory.release();
     this.#left = this.#memory.resident();
   };

@@ -7,8 +7,8 @@ import type { FromWorker, ToWorker } from './layer-worker.ts';
 
 export type UnpackResult = Omit<Extract<FromWorker, { type: 'done' }>, 'type'>;
 
-/** A worker costs about 15 ms to start and 10 MB to keep. */
-const IDLE_MS = 3_000;
+/** A worker costs about 15 ms to start and 10 MB to keep; gone before the daemon gives back memory (IdleMemory), as its heap is in it. */
+const IDLE_MS = 500;
 /** Compressed bytes under way to one worker. */
 const WINDOW = 4 << 20;
 /** Unpacking is bound by the processor: more than this only take each other's turns (and the daemon's). */
