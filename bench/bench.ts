@@ -1,4 +1,4 @@
-/** `bench/run`: see there. Figures are medians; ratios compare with the first peer named in a case's heading. */
+/** `bench/run`: see there. Figures are medians; a ratio names what it compares with, always a figure of the same case. */
 import os from 'node:os';
 import path from 'node:path';
 import { CASES } from './cases.ts';
@@ -22,8 +22,8 @@ try {
     console.log(`\n${benchCase.title}`);
     try {
       const rows = await benchCase.measure(root, peers);
-      const base = rows.find((row) => row.base === true) ?? rows.at(-1)!;
       for (const row of rows) {
+        const base = rows.find(({ name }) => name === row.against) ?? row;
         const ratio = benchCase.more === 'better' ? row.figure / base.figure : base.figure / row.figure;
         const note = row === base ? '' : `${ratio.toFixed(1)} x ${base.name}`;
         console.log(

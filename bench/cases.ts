@@ -1,12 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { type Contender, interleave, median, must, request, timeCommand } from './measure.ts';
 import { descendants, type Peers } from './peers.ts';
 
 export interface Row {
   name: string;
   figure: number;
-  /** The peer that ratios are taken against. */
-  base?: boolean;
+  /** Name of the row that this one is compared with; without it, or without that row, it has no ratio. */
+  against?: string;
 }
 
 export interface BenchCase {
@@ -21,7 +21,6 @@ export interface BenchCase {
 interface Client {
   name: string;
   command: string[];
-  base?: boolean;
 }
 
 function clients(root: string, peers: Peers): Client[] {
@@ -30,7 +29,7 @@ function clients(root: string, peers: Peers): Client[] {
     { name: 'docker on gantryd', command: ['docker', '-H', `unix://${peers.gantrySocket}`] },
   ];
   if (peers.dockerSocket !== null)
-    list.push({ name: 'docker on dockerd', command: ['docker', '-H', `unix://${peers.dockerSocket}`], base: true });
+    list.push({ name: 'docker on dockerd', command: ['docker', '-H', `unix://${peers.dockerSocket}`] });
   if (peers.podman) list.push({ name: 'podman', command: ['podman'] });
   return list;
 }
@@ -39,9 +38,9 @@ function timed(name: string, command: string[]): Contender {
   return { name, run: async () => (await must(command)).milliseconds };
 }
 
-async function rowsOf(contenders: Contender[], rounds: number, base: string | undefined): Promise<Row[]> {
+async function rowsOf(contenders: Contender[], rounds: number, against: string): Promise<Row[]> {
   const figures = await interleave(contenders, rounds);
-  return [...figures].map(([name, values]) => ({ name, figure: median(values), base: name === base }));
+  return [...figures].map(([name, values]) => ({ name, figure: median(values), against }));
 }
 
 const DOCKERD = 'docker on dockerd';
@@ -60,9 +59,20 @@ async function createAndStart(socket: string): Promise<string> {
   return id;
 }
 
-function engines(peers: Peers): { name: string; socket: string; base?: boolean }[] {
-  const list: { name: string; socket: string; base?: boolean }[] = [{ name: 'gantryd', socket: peers.gantrySocket }];
-  if (peers.dockerSocket !== null) list.push({ name: 'dockerd', socket: peers.dockerSocket, base: true });
+/** `count` containers, started eight at a time. */
+async function startMany(socket: string, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  let left = count;
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) ids.push(await createAndStart(socket));
+  };
+  await Promise.all(Array.from({ length: 8 }, worker));
+  return ids;
+}
+
+function engines(peers: Peers): { name: string; socket: string }[] {
+  const list = [{ name: 'gantryd', socket: peers.gantrySocket }];
+  if (peers.dockerSocket !== null) list.push({ name: 'dockerd', socket: peers.dockerSocket });
   return list;
 }
 
@@ -104,14 +114,17 @@ function memory(pid: number, field: string): number {
   }
 }
 
-function named(pids: number[], name: string): number[] {
-  return pids.filter(
-    (pid) => existsSync(`/proc/${pid}/comm`) && readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith(name),
-  );
-}
-
-function allPids(): number[] {
-  return descendants(1).concat(descendants(process.pid));
+/** Processes of that program with `dir` in their command line: those of the bench, not of another engine on the host. */
+function processesOf(program: string, dir: string): number[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).filter((pid) => {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      return words.split('\0')[0]!.split('/').at(-1)!.startsWith(program) && words.includes(dir);
+    } catch {
+      return false; // gone meanwhile
+    }
+  });
 }
 
 const run: BenchCase = {
@@ -180,12 +193,10 @@ const burst: BenchCase = {
   more: 'better',
   async measure(_root, peers) {
     const contenders = perEngine(peers, async (socket) => {
-      const ids: string[] = [];
-      let left = 40;
-      const worker = async () => {
-        while (left-- > 0) ids.push(await createAndStart(socket));
-      };
-      const milliseconds = await elapsed(() => Promise.all(Array.from({ length: 8 }, worker)));
+      let ids: string[] = [];
+      const milliseconds = await elapsed(async () => {
+        ids = await startMany(socket, 40);
+      });
       await Promise.all(ids.map((id) => removeForced(socket, id)));
       return 40_000 / milliseconds;
     });
@@ -193,6 +204,7 @@ const burst: BenchCase = {
   },
 };
 
+const API_ALONE = ' (API alone)';
 const ps: BenchCase = {
   name: 'ps',
   title: 'ps -a with 200 containers',
@@ -210,47 +222,58 @@ const ps: BenchCase = {
       .map(({ name, command }) => timed(name, [...command, 'ps', '-a']));
     for (const { name, socket } of engines(peers)) {
       contenders.push({
-        name: `${name} (API alone)`,
+        name: `${name}${API_ALONE}`,
         run: () => elapsed(() => request(socket, 'GET', '/containers/json?all=1')),
       });
     }
-    const rows = await rowsOf(contenders, 15, DOCKERD);
+    const rows = (await rowsOf(contenders, 15, DOCKERD)).map((row) =>
+      row.name.endsWith(API_ALONE) ? { ...row, against: `dockerd${API_ALONE}` } : row,
+    );
     for (const [socket, list] of ids) for (const id of list) await removeForced(socket, id);
     return rows;
   },
 };
 
 const COUNT = 20;
+const STARTS = 160;
+/** Milliseconds after which a daemon counts as idle. */
+const SETTLED = 3000;
 const memoryCase: BenchCase = {
   name: 'memory',
-  title: `resident memory (daemon idle; monitor per container, mean of ${COUNT})`,
+  title: `resident memory (daemon idle, before and after ${STARTS} starts; monitor per container, mean of ${COUNT})`,
   unit: 'MB',
   more: 'worse',
   async measure(_root, peers) {
+    const sum = (pids: number[]): number => pids.reduce((total, pid) => total + memory(pid, 'Rss'), 0) / 1024;
+    const daemons = (when: string): Row[] => {
+      const rows: Row[] = [
+        {
+          name: `gantryd, ${when}`,
+          figure: sum([peers.gantryPid, ...descendants(peers.gantryPid)]),
+          against: `dockerd + containerd, ${when}`,
+        },
+      ];
+      if (peers.dockerSocket !== null)
+        rows.push({ name: `dockerd + containerd, ${when}`, figure: sum(peers.dockerPids()) });
+      return rows;
+    };
+    await pause(SETTLED);
+    const rows = daemons('before');
     const ids = new Map<string, string[]>();
-    for (const { socket } of engines(peers))
-      ids.set(socket, await Promise.all(Array.from({ length: COUNT }, () => createAndStart(socket))));
-    await pause(3000);
-    const rows: Row[] = [];
-    const per = (name: string, pids: number[], field: string): number =>
-      named(pids, name).reduce((sum, pid) => sum + memory(pid, field), 0) / COUNT / 1024;
-    const everything = [...new Set(allPids())];
-    rows.push({ name: 'gantry-shim (RSS)', figure: per('gantry-shim', everything, 'Rss') });
-    if (peers.dockerSocket !== null)
-      rows.push({ name: 'containerd-shim (RSS)', figure: per('containerd-shim', everything, 'Rss') });
-    for (const [socket, list] of ids) await Promise.all(list.map((id) => removeForced(socket, id)));
-    await pause(3000);
-    const daemon =
-      [peers.gantryPid, ...descendants(peers.gantryPid)].reduce((sum, pid) => sum + memory(pid, 'Rss'), 0) / 1024;
-    rows.push({ name: 'gantryd (RSS)', figure: daemon });
-    if (peers.dockerSocket !== null) {
-      rows.push({
-        name: 'dockerd + containerd (RSS)',
-        figure: peers.dockerPids().reduce((sum, pid) => sum + memory(pid, 'Rss'), 0) / 1024,
-        base: true,
-      });
+    for (const { socket } of engines(peers)) {
+      for (let started = COUNT; started < STARTS; started += COUNT) {
+        const list = await startMany(socket, COUNT);
+        await Promise.all(list.map((id) => removeForced(socket, id)));
+      }
+      ids.set(socket, await startMany(socket, COUNT));
     }
-    return rows;
+    await pause(SETTLED);
+    const monitor = (name: string): number => sum(processesOf(name, peers.dir)) / COUNT;
+    rows.push({ name: 'gantry-shim', figure: monitor('gantry-shim'), against: 'containerd-shim' });
+    if (peers.dockerSocket !== null) rows.push({ name: 'containerd-shim', figure: monitor('containerd-shim') });
+    for (const [socket, list] of ids) await Promise.all(list.map((id) => removeForced(socket, id)));
+    await pause(SETTLED);
+    return [...rows, ...daemons('after')];
   },
 };
 
@@ -261,9 +284,11 @@ const logs: BenchCase = {
   unit: 'MB/s',
   more: 'better',
   async measure(_root, peers) {
-    const script = `i=0; line=$(printf '%099d' 0); yes "$line" | head -c ${MEGABYTES}000000`;
+    const script = `line=$(printf '%099d' 0); yes "$line" | head -c ${MEGABYTES}000000`;
     const contenders = perEngine(peers, async (socket) => {
-      const id = await create(socket, ['sh', '-c', script], { LogConfig: { Type: 'json-file', Config: {} } });
+      // Gantry's defaults; dockerd's know no bound, and the work must be the same.
+      const LogConfig = { Type: 'json-file', Config: { 'max-size': '20m', 'max-file': '5' } };
+      const id = await create(socket, ['sh', '-c', script], { LogConfig });
       const milliseconds = await elapsed(async () => {
         await start(socket, id);
         await request(socket, 'POST', `/containers/${id}/wait`);

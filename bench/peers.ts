@@ -73,6 +73,16 @@ async function podmanWorks(rootfs: string): Promise<boolean> {
 
 /** Starts every engine that is installed, each with roots of its own, and gives all of them the same busybox image. */
 export async function startPeers(root: string, dir: string): Promise<Peers> {
+  const started: ChildProcess[] = [];
+  try {
+    return await start(root, dir, started);
+  } catch (error) {
+    for (const child of started) await end(child);
+    throw error;
+  }
+}
+
+async function start(root: string, dir: string, started: ChildProcess[]): Promise<Peers> {
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   const rootfs = `${dir}/busybox.tar`;
@@ -97,6 +107,7 @@ export async function startPeers(root: string, dir: string): Promise<Peers> {
     ],
     `${dir}/gantryd.log`,
   );
+  started.push(gantryd);
   writeFileSync(`${dir}/daemon.json`, '{}');
   await answering(gantrySocket, gantryd, 'gantryd');
   await must([`${root}/bin/gantry`, '-H', `unix://${gantrySocket}`, 'import', rootfs, 'busybox:latest']);
@@ -120,6 +131,7 @@ export async function startPeers(root: string, dir: string): Promise<Peers> {
       ],
       `${dir}/dockerd.log`,
     );
+    started.push(dockerd);
     await answering(dockerSocket, dockerd, 'dockerd');
     await must(['docker', '-H', `unix://${dockerSocket}`, 'import', rootfs, 'busybox:latest']);
   }
