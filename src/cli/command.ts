@@ -102,7 +102,9 @@ export const between = (min: number, max: number): ArgsRule => ({
 
 /** What shell completion offers for the words (not the flags) of a command. */
 export interface Completion {
-  readonly kind: 'container' | 'image' | 'network' | 'volume' | 'context' | 'file' | 'words';
+  readonly kind: 'container' | 'image' | 'network' | 'volume' | 'context' | 'file' | 'variable' | 'words';
+  /** Files as well. */
+  readonly files?: boolean;
   /** Containers only in this state; without it all of them. */
   readonly state?: 'running' | 'stopped' | 'paused';
   /** Offer for every word, not for the first alone. */

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 export interface ContextMeta {
   Name: string;
@@ -27,4 +27,17 @@ export function readContext(configDir: string, name: string): ContextMeta {
     throw new Error(`context "${name}": context not found: open ${path}: no such file or directory`, { cause: error });
   }
   return JSON.parse(text) as ContextMeta;
+}
+
+/** All that are stored; half a context is none. */
+export function listContexts(configDir: string): ContextMeta[] {
+  const directory = `${configDir}/contexts/meta`;
+  const ids = existsSync(directory) ? readdirSync(directory) : [];
+  return ids.flatMap((id) => {
+    try {
+      return [JSON.parse(readFileSync(`${directory}/${id}/meta.json`, 'utf8')) as ContextMeta];
+    } catch {
+      return [];
+    }
+  });
 }

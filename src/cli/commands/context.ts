@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import {
   anyArgs,
   atLeast,
@@ -11,7 +11,7 @@ import {
   string,
 } from '../command.ts';
 import { writeConfig } from '../config.ts';
-import { type ContextMeta, contextDirectories, readContext } from '../context-store.ts';
+import { type ContextMeta, contextDirectories, listContexts, readContext } from '../context-store.ts';
 import { formatInspected } from '../format/inspect.ts';
 import { formatRows, type Listing } from '../format/rows.ts';
 import { currentContextName, defaultHost } from '../host.ts';
@@ -147,17 +147,7 @@ const LISTING: Listing = {
 };
 
 function names(ctx: Context): ContextMeta[] {
-  const directory = `${ctx.configDir}/contexts/meta`;
-  const ids = existsSync(directory) ? readdirSync(directory) : [];
-  const list = ids.flatMap((id) => {
-    try {
-      return [JSON.parse(readFileSync(`${directory}/${id}/meta.json`, 'utf8')) as ContextMeta];
-    } catch {
-      // Half a context is none.
-      return [];
-    }
-  });
-  return [defaultMeta(ctx), ...list].sort((a, b) => (a.Name < b.Name ? -1 : 1));
+  return [defaultMeta(ctx), ...listContexts(ctx.configDir)].sort((a, b) => (a.Name < b.Name ? -1 : 1));
 }
 
 export const ls = defineCommand({

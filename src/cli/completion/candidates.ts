@@ -7,7 +7,8 @@ import type { Completion, Context } from '../command.ts';
 import type { FlagSpecs } from '../flags/spec.ts';
 import { GLOBAL_FLAGS } from '../global-flags.ts';
 import { commandsUnder } from '../help.ts';
-import { findCommand, GROUPS } from '../registry.ts';
+import { type CommandEntry, findCommand, GROUPS } from '../registry.ts';
+import { FILTERS, FLAG_VALUES, formats } from './flag-values.ts';
 
 export interface Candidate {
   value: string;
@@ -17,33 +18,11 @@ export interface Candidate {
 export interface Candidates {
   values: Candidate[];
   files: boolean;
+  /** More is to be typed behind them. */
+  open?: boolean;
 }
 
 const none: Candidates = { values: [], files: false };
-
-/** Flags whose values have a meaning of their own, in every command that has them. */
-const FLAG_VALUES: Readonly<Record<string, Completion>> = {
-  'cap-add': { kind: 'words', words: ['ALL', 'NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_PTRACE', 'SYS_TIME'] },
-  'cap-drop': { kind: 'words', words: ['ALL', 'NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_PTRACE', 'SYS_TIME'] },
-  cgroupns: { kind: 'words', words: ['host', 'private'] },
-  cidfile: { kind: 'file' },
-  config: { kind: 'file' },
-  context: { kind: 'context' },
-  'env-file': { kind: 'file' },
-  'label-file': { kind: 'file' },
-  'log-driver': { kind: 'words', words: ['json-file', 'local', 'none'] },
-  'log-level': { kind: 'words', words: ['debug', 'info', 'warn', 'error', 'fatal'] },
-  network: { kind: 'network' },
-  pull: { kind: 'words', words: ['always', 'missing', 'never'] },
-  restart: { kind: 'words', words: ['no', 'always', 'on-failure', 'unless-stopped'] },
-  signal: { kind: 'words', words: ['HUP', 'INT', 'KILL', 'QUIT', 'TERM', 'USR1', 'USR2'] },
-  'stop-signal': { kind: 'words', words: ['HUP', 'INT', 'KILL', 'QUIT', 'TERM', 'USR1', 'USR2'] },
-  tlscacert: { kind: 'file' },
-  tlscert: { kind: 'file' },
-  tlskey: { kind: 'file' },
-  volume: { kind: 'file' },
-  'volumes-from': { kind: 'container' },
-};
 
 export async function candidates(ctx: Context, line: readonly string[]): Promise<Candidates> {
   const word = line.at(-1) ?? '';
@@ -51,6 +30,8 @@ export async function candidates(ctx: Context, line: readonly string[]): Promise
   if (flagValue) return await values(ctx, FLAG_VALUES[flagValue], word);
   const found = findCommand(words);
   if (!found) {
+    const given = attached(GLOBAL_FLAGS, word);
+    if (given && words.length === 0) return await attachedValues(ctx, FLAG_VALUES[given.name], given);
     if (word.startsWith('-') && words.length === 0) return flagNames(GLOBAL_FLAGS, word);
     const group = words[0] !== undefined && words[0] in GROUPS ? words[0] : words.length === 0 ? '' : undefined;
     if (group === undefined) return none;
@@ -61,8 +42,18 @@ export async function candidates(ctx: Context, line: readonly string[]): Promise
   const { command } = await found.entry.load();
   const rest = words.slice(found.used);
   const place = positions(command.flags, rest, command.interspersed ?? true);
-  if (place.flagValue) {
-    return await values(ctx, command.completeFlags?.[place.flagValue] ?? FLAG_VALUES[place.flagValue], word);
+  const valuesOf = (flag: string): Completion | undefined => {
+    if (flag === 'format') return { kind: 'words', words: formats(found.entry.names[0]!) };
+    if (flag === 'filter') return undefined;
+    return command.completeFlags?.[flag] ?? FLAG_VALUES[flag];
+  };
+  if (place.flagValue === 'filter') return await filterValues(ctx, found.entry, word);
+  if (place.flagValue) return await values(ctx, valuesOf(place.flagValue), word);
+  const given = place.ended ? undefined : attached(command.flags, word);
+  if (given) {
+    return given.name === 'filter'
+      ? prefixed(given.prefix, await filterValues(ctx, found.entry, given.value))
+      : await attachedValues(ctx, valuesOf(given.name), given);
   }
   if (word.startsWith('-') && !place.ended) return flagNames(command.flags, word);
   if (place.words.length > 0 && !command.complete?.repeat) {
@@ -71,6 +62,38 @@ export async function candidates(ctx: Context, line: readonly string[]): Promise
   }
   const offered = await values(ctx, command.complete, word);
   return { ...offered, values: offered.values.filter(({ value }) => !place.words.includes(value)) };
+}
+
+/** The flag and the value of `--flag=value`. */
+function attached(specs: FlagSpecs, word: string): { name: string; prefix: string; value: string } | undefined {
+  const match = /^--([^=]+)=(.*)$/s.exec(word);
+  if (!match || !Object.hasOwn(specs, match[1]!)) return undefined;
+  return { name: match[1]!, prefix: `--${match[1]}=`, value: match[2]! };
+}
+
+async function attachedValues(
+  ctx: Context,
+  completion: Completion | undefined,
+  given: { prefix: string; value: string },
+): Promise<Candidates> {
+  return prefixed(given.prefix, await values(ctx, completion, given.value));
+}
+
+/** Files are the shell's to find, which does not know of the prefix. */
+function prefixed(prefix: string, offered: Candidates): Candidates {
+  return { ...offered, files: false, values: offered.values.map((one) => ({ ...one, value: prefix + one.value })) };
+}
+
+/** "key=" for the keys that the command's filters have, then the values of a key. */
+async function filterValues(ctx: Context, entry: CommandEntry, word: string): Promise<Candidates> {
+  const filters = FILTERS[entry.names[0]!] ?? {};
+  const equals = word.indexOf('=');
+  if (equals < 0) {
+    const keys = Object.keys(filters).filter((key) => key.startsWith(word));
+    return { values: keys.map((key) => ({ value: `${key}=` })), files: false, open: true };
+  }
+  const completion = filters[word.slice(0, equals)];
+  return prefixed(word.slice(0, equals + 1), await values(ctx, completion ?? undefined, word.slice(equals + 1)));
 }
 
 /** Splits what stands before the word in question: words, and the flag that waits for its value. */
@@ -119,16 +142,18 @@ async function values(ctx: Context, completion: Completion | undefined, word: st
   if (!completion) return none;
   if (completion.kind === 'file') return { values: [], files: true };
   if (completion.kind === 'words') {
+    const words = (completion.words ?? []).filter((one) => one.startsWith(word));
     return {
-      values: (completion.words ?? []).filter((one) => one.startsWith(word)).map((value) => ({ value })),
-      files: false,
+      values: words.map((value) => ({ value })),
+      files: completion.files ?? false,
+      open: words.length > 0 && words.every((one) => /[=:,]$/.test(one)),
     };
   }
   try {
     const list = await objects(ctx, completion);
-    return { values: list.filter(({ value }) => value.startsWith(word)), files: false };
+    return { values: list.filter(({ value }) => value.startsWith(word)), files: completion.files ?? false };
   } catch {
-    return none;
+    return completion.files ? { values: [], files: true } : none;
   }
 }
 
@@ -149,13 +174,11 @@ async function objects(ctx: Context, completion: Completion): Promise<Candidate[
       return (Volumes ?? []).map(({ Name }) => ({ value: Name }));
     }
     case 'context': {
-      const { readdirSync, readFileSync } = await import('node:fs');
-      const directory = `${ctx.configDir}/contexts/meta`;
-      const names = readdirSync(directory).map(
-        (id) => (JSON.parse(readFileSync(`${directory}/${id}/meta.json`, 'utf8')) as { Name: string }).Name,
-      );
+      const names = (await import('../context-store.ts')).listContexts(ctx.configDir).map(({ Name }) => Name);
       return ['default', ...names].map((value) => ({ value }));
     }
+    case 'variable':
+      return Object.keys(ctx.env).map((value) => ({ value }));
     default:
       return [];
   }

@@ -69,6 +69,25 @@ describe('__complete', () => {
     assert.deepEqual(await complete('--context', 'rem'), ['remote']);
     assert.deepEqual(await complete('inspect', '--type', 'vol'), ['volume']);
     assert.deepEqual(await complete('load', '-i', ''), [':files']);
+    assert.deepEqual(await complete('run', '--network=br'), ['--network=bridge']);
+    assert.deepEqual(await complete('--log-level=de'), ['--log-level=debug']);
+    assert.deepEqual(await complete('run', '-v', 'da'), ['data', ':files']);
+    assert.deepEqual(await complete('run', '--mount', 'type=b'), ['type=bind,', ':open']);
+    assert.deepEqual(await complete('run', 'busybox', '--network=br'), []);
+  });
+
+  test('formats and filters of the command', async () => {
+    assert.deepEqual(await complete('ps', '--format', ''), ['json', 'raw', 'table']);
+    assert.deepEqual(await complete('context', 'ls', '--format=t'), ['--format=table']);
+    assert.deepEqual(await complete('inspect', '--format', ''), ['json']);
+    assert.deepEqual(await complete('ps', '--filter', 'st'), ['status=', ':open']);
+    assert.deepEqual(await complete('ps', '-f', 'status=ru'), ['status=running']);
+    assert.deepEqual(await complete('container', 'ls', '--filter=name=w'), [
+      '--filter=name=web',
+      '--filter=name=worker',
+    ]);
+    assert.deepEqual(await complete('system', 'events', '--filter', 'type=vol'), ['type=volume']);
+    assert.deepEqual(await complete('ps', '--filter', 'nope='), []);
   });
 
   test('containers in the state that the command is for, each once', async () => {
@@ -112,6 +131,9 @@ test('bash completes commands, names and what stands behind a colon', async () =
   assert.deepEqual(await inBash('gantry rmi host:5000/app:'), ['1', '2']);
   assert.deepEqual(await inBash('gantry rmi host:5'), ['5000/app:1', '5000/app:2']);
   assert.deepEqual(await inBash('gantry load -i engine.s'), ['engine.sock']);
+  assert.deepEqual(await inBash('gantry run --network=br'), ['bridge']);
+  assert.deepEqual(await inBash('gantry run --network='), ['bridge']);
+  assert.deepEqual(await inBash('gantry ps --filter status=ru'), ['running']);
 });
 
 test('the scripts of the shells that are here parse', async () => {

@@ -2,7 +2,7 @@
 
 const BASH = `# bash completion for gantry
 _gantry() {
-    local cur words=() line files=
+    local cur words=() line files= open=
     # Words as typed: bash splits at ":" and "=", which names and values hold.
     local typed="\${COMP_LINE:0:COMP_POINT}"
     read -ra words <<< "$typed"
@@ -10,18 +10,21 @@ _gantry() {
     cur="\${words[\${#words[@]}-1]}"
     local list=()
     while IFS= read -r line; do
-        if [[ $line == ":files" ]]; then files=1; else list+=("\${line%%$'\\t'*}"); fi
+        case $line in
+            :files) files=1 ;;
+            :open) open=1 ;;
+            *) list+=("\${line%%$'\\t'*}") ;;
+        esac
     done < <("\${words[0]}" __complete -- "\${words[@]:1}" 2>/dev/null)
-    if [[ -n $files ]]; then
-        compopt -o filenames 2>/dev/null
-        COMPREPLY=($(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}"))
-        return
-    fi
     # What bash already took as separate words is not repeated.
     local prefix="\${cur%"\${COMP_WORDS[COMP_CWORD]}"}"
-    [[ \${COMP_WORDS[COMP_CWORD]} == : ]] && prefix="$cur"
+    [[ \${COMP_WORDS[COMP_CWORD]} == [:=] ]] && prefix="$cur"
     COMPREPLY=()
     for line in "\${list[@]}"; do COMPREPLY+=("\${line#"$prefix"}"); done
+    [[ -z $open ]] || compopt -o nospace 2>/dev/null
+    [[ -n $files ]] || return
+    compopt -o filenames 2>/dev/null
+    while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}")
 }
 complete -F _gantry gantry
 `;
@@ -30,22 +33,21 @@ const ZSH = `#compdef gantry
 # zsh completion for gantry
 _gantry() {
     local -a list
-    local line files value about
+    local line files open value about
     while IFS= read -r line; do
-        if [[ $line == ":files" ]]; then
-            files=1
-            continue
-        fi
+        case $line in
+            :files) files=1; continue ;;
+            :open) open=1; continue ;;
+        esac
         value="\${line%%$'\\t'*}"
         about="\${line#"$value"}"
         about="\${about#$'\\t'}"
         list+=("\${value//:/\\\\:}\${about:+:$about}")
     done < <("\${words[1]}" __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)
-    if [[ -n $files ]]; then
-        _files
-    elif (( \${#list} )); then
-        _describe -t candidates gantry list
+    if (( \${#list} )); then
+        if [[ -n $open ]]; then _describe -t candidates gantry list -S ''; else _describe -t candidates gantry list; fi
     fi
+    [[ -z $files ]] || _files
 }
 if [[ "\${funcstack[1]}" == _gantry ]]; then
     _gantry "$@"
@@ -61,7 +63,8 @@ function __gantry_complete
     for line in $lines
         if test "$line" = ":files"
             __fish_complete_path (commandline -ct)
-        else
+        else if test "$line" != ":open"
+            # What ends in "=", ":" or "," fish leaves open by itself.
             echo $line
         end
     end
