@@ -1,6 +1,7 @@
 import {
   chmodSync,
   chownSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -41,10 +42,12 @@ export interface Listeners {
 export async function listen(options: ListenersOptions): Promise<Listeners> {
   const { config, tls, log } = options;
   const given = config.list('hosts');
-  const hosts = given.length === 0 ? [`unix://${DEFAULT_SOCKET}`] : given;
+  const activated = takeActivatedSockets();
+  // A service manager that opened sockets means them to be used; the default one is most likely among them.
+  const standard = activated.length > 0 ? 'fd://' : `unix://${DEFAULT_SOCKET}`;
+  const hosts = given.length === 0 ? [standard] : given;
   const addresses: string[] = [];
   const undo: (() => void)[] = [];
-  const activated = takeActivatedSockets();
   try {
     for (const host of hosts.map((text) => parseHost(text, tls !== null, DEFAULT_SOCKET))) {
       const shown = showHost(host);
@@ -61,7 +64,9 @@ export async function listen(options: ListenersOptions): Promise<Listeners> {
       addresses.push(shown);
       log.info(`API listen on ${host.kind === 'unix' ? host.path : shown}`);
     }
-    if (given.length === 0) undo.push(await offerDockerSocket(DOCKER_SOCKET, DEFAULT_SOCKET, log));
+    if (given.length === 0 && existsSync(DEFAULT_SOCKET)) {
+      undo.push(await offerDockerSocket(DOCKER_SOCKET, DEFAULT_SOCKET, log));
+    }
   } catch (error) {
     for (const step of undo) step();
     throw error;

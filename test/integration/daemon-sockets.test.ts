@@ -1,6 +1,6 @@
 /** Where the daemon listens and whom it lets in: unix and tcp sockets, sockets of a service manager, TLS, groups. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { request as httpsRequest } from 'node:https';
@@ -8,6 +8,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startDaemon } from '../support/daemon.ts';
 
@@ -104,6 +105,20 @@ describe('sockets of the daemon', () => {
     }
     await daemon.stop();
     assert.equal(existsSync(socket), true);
+  });
+
+  test('from a service manager are the default', async () => {
+    // Away from the host's own default socket, to which a daemon without -H would go.
+    await using daemon = await startDaemon();
+    const socket = join(scratch, 'default.sock');
+    const at = (name: string) => join(daemon.directory, name);
+    const flags = ['--data-root', at('data2'), '--exec-root', at('run2'), '--pidfile', at('pid2'), '--bridge', 'none'];
+    const program = [...ACTIVATE, socket, '--', path('bin/gantryd'), ...flags, '--config-file', at('daemon.json')];
+    const second = spawn(program[0]!, program.slice(1), { stdio: 'ignore' });
+    const ended = new Promise((resolve) => second.once('exit', resolve));
+    while (!(await ping({ socketPath: socket }).catch(() => null))) await sleep(20);
+    second.kill('SIGTERM');
+    assert.equal(await ended, 0);
   });
 
   test('from a service manager: TLS holds for those of a network', async () => {
