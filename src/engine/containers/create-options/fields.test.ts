@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { GantryError } from '../../../api/errors.ts';
 import { ContainerConfig, EndpointSettings } from '../../../api/schemas/container.ts';
-import { HostConfig } from '../../../api/schemas/host-config.ts';
+import { HostConfig, Resources } from '../../../api/schemas/host-config.ts';
 import { testHost, testInput } from '../../../runtime/spec/fixtures.ts';
 import { buildSpec, stringifySpec } from '../../../runtime/spec/spec.ts';
+import type { ContainerRecord } from '../../container-record.ts';
 import type { EngineSettings } from '../../settings.ts';
 import { type CreateBody, prepareCreate } from './prepare-create.ts';
+import { prepareUpdate } from './prepare-update.ts';
 
 const host = testHost({
   features: { ...testHost().features, swappiness: true, oomKillDisable: true, cpuRealtime: true },
@@ -218,6 +220,34 @@ describe('HostConfig', () => {
   test('PublishAllPorts with a port to publish: refused', () => {
     const body = { Cmd: ['true'], ExposedPorts: { '80/tcp': {} }, HostConfig: { PublishAllPorts: true } };
     assert.throws(() => prepare(body), /not supported yet/);
+  });
+});
+
+describe('an update', () => {
+  const record = { hostConfig: { CpuRealtimePeriod: 10_000, Memory: 2 ** 26, MemorySwap: -1 } } as ContainerRecord;
+  for (const name of namesOf(Resources)) {
+    const [value, fate] = hostFields[name]!;
+    const body = { [name]: value };
+    test(`${name}: changed, or refused or warned of`, () => {
+      try {
+        const { changed, warnings } = prepareUpdate(record, body, host);
+        assert.ok(fate === 'warned' ? warnings.length > 0 : name in changed);
+      } catch (error) {
+        if (!(error instanceof GantryError)) throw error;
+        assert.ok(['not_supported', 'invalid_parameter'].includes(error.code), error.message);
+      }
+    });
+    test(`${name}: may be there without a value`, () => {
+      const none = typeof value === 'number' ? 0 : typeof value === 'string' ? '' : Array.isArray(value) ? [] : false;
+      prepareUpdate(record, { [name]: none }, host);
+    });
+  }
+  test('takes the limits that Docker changes', () => {
+    const limits = ['Memory', 'CpuShares', 'NanoCpus', 'CpusetCpus', 'PidsLimit', 'BlkioWeight', 'MemoryReservation'];
+    for (const name of limits) {
+      const { changed } = prepareUpdate(record, { [name]: hostFields[name]![0] }, host);
+      assert.deepEqual(changed[name as keyof HostConfig], hostFields[name]![0]);
+    }
   });
 });
 

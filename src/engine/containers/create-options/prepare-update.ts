@@ -1,4 +1,4 @@
-import { GantryError } from '../../../api/errors.ts';
+import { GantryError, notSupportedYet } from '../../../api/errors.ts';
 import type { HostConfig, Resources, RestartPolicy } from '../../../api/schemas/host-config.ts';
 import type { HostFacts } from '../../../runtime/spec/host-facts.ts';
 import type { ContainerRecord } from '../../container-record.ts';
@@ -36,8 +36,15 @@ const UPDATABLE = [
   'PidsLimit',
 ] as const;
 
-/** Throws invalid_parameter, and conflict for what does not go with the limits the container has. */
+/** Of those that checkResources() tells of. */
+const WARNED = ['CpuCount', 'CpuPercent'];
+
+/**
+ * Throws invalid_parameter, conflict for what does not go with the limits the container has, and not_supported for a field that
+ * stays as it was created (Docker ignores it).
+ */
 export function prepareUpdate(record: ContainerRecord, body: UpdateBody, host: HostFacts): PreparedUpdate {
+  refuseFixed(body);
   const wanted: HostConfig = structuredClone(body);
   if (body.RestartPolicy !== undefined) checkRestartPolicy(body.RestartPolicy);
   const warnings = checkResources(wanted, host, true);
@@ -67,6 +74,15 @@ export function prepareUpdate(record: ContainerRecord, body: UpdateBody, host: H
     changed.Memory = current.Memory!;
   }
   return { hostConfig, changed, warnings };
+}
+
+/** Clients send all fields, those that they do not mean empty. */
+function refuseFixed(body: UpdateBody): void {
+  const free: string[] = ['RestartPolicy', ...UPDATABLE, ...WARNED];
+  for (const [name, value] of Object.entries(body)) {
+    const empty = !value || value === -1 || (Array.isArray(value) && value.length === 0);
+    if (!empty && !free.includes(name)) throw notSupportedYet(`changing ${name} of a container`);
+  }
 }
 
 function checkAgainst(current: HostConfig, wanted: HostConfig): void {
