@@ -1,80 +1,14 @@
-/**
- * The CLI with containers that run: streams, exit codes, terminals, copying. Against a gantryd of its own, or against the engine that
- * GANTRY_TEST_HOST names (a dockerd, to see that the CLI is right where both could be wrong together).
- */
+/** The CLI with containers that run: streams, exit codes, terminals. */
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startDaemon, type TestDaemon } from '../support/daemon.ts';
-import { onTerminal, type PtyStep } from '../support/on-terminal.ts';
-
-const root = path.resolve(import.meta.dirname, '../..');
-const GANTRY = `${root}/bin/gantry`;
-const foreign = process.env.GANTRY_TEST_HOST;
-const skip = process.getuid?.() !== 0 ? 'needs root' : !existsSync('/usr/bin/busybox') ? 'needs busybox-static' : false;
-
-let daemon: TestDaemon | undefined;
-let scratch = '';
-let env: NodeJS.ProcessEnv = {};
-
-interface Result {
-  status: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-function gantry(args: string[], input: string | Buffer = ''): Promise<Result> {
-  return new Promise((resolve) => {
-    const child = spawn(GANTRY, args, { env, cwd: scratch });
-    const out: Buffer[] = [];
-    let stderr = '';
-    child.stdout.on('data', (chunk) => out.push(chunk));
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk;
-    });
-    child.stdin.on('error', () => {});
-    child.stdin.end(input);
-    child.on('close', (status) => resolve({ status, stdout: Buffer.concat(out).toString('latin1'), stderr }));
-  });
-}
-
-async function ok(args: string[], input: string | Buffer = ''): Promise<string> {
-  const result = await gantry(args, input);
-  assert.equal(result.status, 0, `gantry ${args.join(' ')}: ${result.stderr}`);
-  return result.stdout;
-}
-
-const terminal = (args: string[], script: PtyStep[]) => onTerminal([GANTRY, ...args], script, env);
-const alone = ['--network', 'none'];
+import { alone, GANTRY, skip, testCli } from './cli-harness.ts';
 
 describe('the CLI with running containers', { skip }, () => {
-  before(async () => {
-    scratch = mkdtempSync(`${tmpdir()}/gantry-cli-`);
-    if (!foreign) daemon = await startDaemon();
-    env = { PATH: process.env.PATH, HOME: scratch, TERM: 'xterm', GANTRY_HOST: foreign ?? `unix://${daemon!.socket}` };
-    const rootfs = spawnSync(`${root}/scripts/busybox-rootfs`, { maxBuffer: 1 << 28 });
-    assert.equal(rootfs.status, 0, String(rootfs.stderr));
-    await ok(['import', '-', 'cli-test'], rootfs.stdout);
-  });
-  after(async () => {
-    if (foreign) await gantry(['rmi', '-f', 'cli-test']);
-    await daemon?.[Symbol.asyncDispose]();
-    rmSync(scratch, { recursive: true, force: true });
-  });
+  const { scratch, env, gantry, ok, terminal } = testCli();
 
   test('run keeps stdout and stderr apart and passes the exit code on', async () => {
     const result = await gantry(['run', '--rm', ...alone, 'cli-test', 'sh', '-c', 'echo out; echo err >&2; exit 42']);
@@ -301,94 +235,6 @@ describe('the CLI with running containers', { skip }, () => {
       const result = await terminal(['save', 'cli-test'], []);
       assert.equal(result.status, 1);
       assert.match(result.output, /cowardly refusing to save to a terminal\. Use the -o flag or redirect/);
-    });
-  });
-
-  describe('cp', () => {
-    before(async () => {
-      await ok(['create', '--name', 'cli-cp', ...alone, 'cli-test', 'true']);
-      mkdirSync(`${scratch}/src/sub`, { recursive: true });
-      writeFileSync(`${scratch}/src/one`, 'one');
-      writeFileSync(`${scratch}/src/sub/two`, 'two');
-      symlinkSync('one', `${scratch}/src/link`);
-    });
-    after(async () => {
-      await gantry(['rm', '-f', 'cli-cp']);
-    });
-    const back = async (from: string) => {
-      rmSync(`${scratch}/out`, { recursive: true, force: true });
-      await ok(['cp', `cli-cp:${from}`, 'out']);
-    };
-
-    test("a directory that is not there yet takes the source's content", async () => {
-      await ok(['cp', 'src', 'cli-cp:/new']);
-      await back('/new');
-      assert.equal(readFileSync(`${scratch}/out/sub/two`, 'utf8'), 'two');
-      assert.equal(readlinkSync(`${scratch}/out/link`), 'one');
-    });
-
-    test('into a directory that is there it goes under its own name; with /. only the content', async () => {
-      await ok(['cp', 'src', 'cli-cp:/tmp']);
-      await back('/tmp/src/one');
-      assert.equal(readFileSync(`${scratch}/out`, 'utf8'), 'one');
-      await ok(['cp', 'src/.', 'cli-cp:/home']);
-      await back('/home/one');
-      assert.equal(readFileSync(`${scratch}/out`, 'utf8'), 'one');
-      rmSync(`${scratch}/there`, { recursive: true, force: true });
-      mkdirSync(`${scratch}/there`);
-      await ok(['cp', 'cli-cp:/tmp/src', 'there']);
-      assert.equal(readFileSync(`${scratch}/there/src/one`, 'utf8'), 'one');
-      await ok(['cp', 'cli-cp:/tmp/src/.', 'there']);
-      assert.equal(readFileSync(`${scratch}/there/sub/two`, 'utf8'), 'two');
-    });
-
-    test('a file takes the name of a target that is not there, and replaces one that is', async () => {
-      await ok(['cp', 'src/one', 'cli-cp:/tmp/renamed']);
-      await ok(['cp', 'src/sub/two', 'cli-cp:/tmp/renamed']);
-      await back('/tmp/renamed');
-      assert.equal(readFileSync(`${scratch}/out`, 'utf8'), 'two');
-    });
-
-    test('what cannot be is refused', async () => {
-      const cases: [string[], RegExp][] = [
-        [['src', 'cli-cp:/etc/passwd'], /cannot copy directory/],
-        [['src/one', 'cli-cp:/nowhere/'], /no such directory/],
-        [['nope', 'cli-cp:/'], /no such file or directory/],
-        [['cli-cp:/nope', '.'], /Could not find the file \/nope in container cli-cp/],
-        [['cli-cp:/etc', 'src/one'], /cannot copy directory/],
-        [['cli-cp:/etc/passwd', 'nowhere/x'], /invalid output path: directory ".*nowhere" does not exist/],
-      ];
-      for (const [args, message] of cases) {
-        const result = await gantry(['cp', ...args]);
-        assert.equal(result.status, 1, args.join(' '));
-        assert.match(result.stderr, message);
-      }
-    });
-
-    test('-L follows a link', async () => {
-      await ok(['cp', 'src/.', 'cli-cp:/linked']).catch(() => {});
-      await ok(['cp', '-L', 'src/link', 'cli-cp:/tmp/followed']);
-      await back('/tmp/followed');
-      assert.equal(readFileSync(`${scratch}/out`, 'utf8'), 'one');
-      rmSync(`${scratch}/out`, { recursive: true, force: true });
-      await ok(['cp', '-L', 'cli-cp:/tmp/src/link', 'out']);
-      assert.equal(readFileSync(`${scratch}/out`, 'utf8'), 'one');
-    });
-
-    test('- is a tar stream both ways', async () => {
-      const tar = spawnSync('tar', ['-C', `${scratch}/src`, '-c', '.'], { maxBuffer: 1 << 26 }).stdout;
-      await ok(['cp', '-', 'cli-cp:/root'], tar);
-      const out = Buffer.from(await ok(['cp', 'cli-cp:/root/one', '-']), 'latin1');
-      assert.equal(spawnSync('tar', ['-xO'], { input: out }).stdout.toString(), 'one');
-    });
-
-    test('long and non-ASCII names', async () => {
-      const long = `${'d'.repeat(120)}/${'f'.repeat(150)}-\u00e4\u4e2d`;
-      mkdirSync(`${scratch}/deep/${path.dirname(long)}`, { recursive: true });
-      writeFileSync(`${scratch}/deep/${long}`, 'deep');
-      await ok(['cp', 'deep', 'cli-cp:/deep']);
-      await back('/deep');
-      assert.equal(readFileSync(`${scratch}/out/${long}`, 'utf8'), 'deep');
     });
   });
 
