@@ -50,6 +50,13 @@ describe('containers', { skip: UNABLE ?? false }, () => {
     assert.equal(existsSync(join(engine.root, 'data/rw', id)), false);
   });
 
+  test('a single file is mounted read-only', async () => {
+    const id = await api.run(['sleep', '100'], { HostConfig: { Binds: [`${import.meta.filename}:/deep/one:ro`] } });
+    assert.equal((await api.exec(id, ['head', '-c', '6', '/deep/one'])).output, 'import');
+    assert.match((await api.exec(id, ['sh', '-c', ': >>/deep/one'])).output, /Read-only file system/);
+    await api.ok('DELETE', `/containers/${id}?force=1`);
+  });
+
   test('stop sends TERM and then KILL', async () => {
     const polite = await api.run(['sh', '-c', 'trap "exit 5" TERM; echo ready; while :; do sleep 0.05; done']);
     await sleep(200);

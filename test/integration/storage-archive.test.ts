@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import { statPath } from '../../src/storage/archive/stat.ts';
 import { tarPath } from '../../src/storage/archive/tar-path.ts';
@@ -188,4 +189,60 @@ test('export: the whole tree, hard links and all', async (t) => {
   const list = (root: string): string =>
     execFileSync('sh', ['-c', "find . -mindepth 1 -printf '%p %y %m %Ts %n %l\\n' | sort"], { cwd: root }).toString();
   assert.equal(list(peer), list(files.directory));
+});
+
+test('a directory that is exchanged for a symlink in the midst of it leads nobody out', {
+  timeout: 120_000,
+}, async (t) => {
+  const directory = scratch(t, 50);
+  const [root, outside] = [`${directory}/root`, `${directory}/outside`];
+  fs.mkdirSync(`${root}/d/sub`, { recursive: true });
+  fs.mkdirSync(outside, { mode: 0o700 });
+  fs.writeFileSync(`${outside}/secret`, 'of the host', { mode: 0o600 });
+  const files = { directory: root, container: 'c1' };
+  // As a process of the container would, on another processor.
+  const stop = new SharedArrayBuffer(4);
+  const worker = new Worker(
+    `const fs = require('node:fs');
+     const { root, outside, stop } = require('node:worker_threads').workerData;
+     const flag = new Int32Array(stop);
+     const attempt = (work) => { try { work(); } catch {} };
+     while (Atomics.load(flag, 0) === 0) {
+       attempt(() => fs.symlinkSync(outside, root + '/link'));
+       attempt(() => fs.renameSync(root + '/d/sub', root + '/old'));
+       attempt(() => fs.renameSync(root + '/link', root + '/d/sub'));
+       attempt(() => fs.unlinkSync(root + '/d/sub'));
+       attempt(() => fs.rmSync(root + '/old/f', { force: true }));
+       attempt(() => fs.renameSync(root + '/old', root + '/d/sub'));
+       attempt(() => fs.rmSync(root + '/old', { recursive: true, force: true }));
+       attempt(() => fs.mkdirSync(root + '/d/sub'));
+     }`,
+    { eval: true, workerData: { root, outside, stop } },
+  );
+  const tar = tarOf(
+    { name: 'sub/', mode: 0o777 },
+    { name: 'sub/f', content: 'from the client', mode: 0o666 },
+    { name: 'sub/deep/g', content: 'x' },
+  );
+  // Errors are the race's; what matters is what they touch.
+  const attempt = (work: Promise<unknown>) => work.catch(() => null);
+  let seen = 0;
+  try {
+    for (let round = 0; round < 4000; round++) {
+      await attempt(untarInto(files, '/d', stream(tar, tar.length)));
+      if (round % 4 > 0) continue;
+      for (const path of ['/d', '/d/sub', '/d/sub/.', '/d/sub/secret']) {
+        const bytes = await attempt((async () => collect(tarPath(files, path).tar))());
+        if (bytes !== null) seen++;
+        assert.equal((bytes as Buffer | null)?.includes('of the host') ?? false, false, `read through ${path}`);
+      }
+    }
+  } finally {
+    Atomics.store(new Int32Array(stop), 0, 1);
+    await new Promise((resolve) => worker.once('exit', resolve));
+  }
+  assert.ok(seen > 0);
+  assert.deepEqual(fs.readdirSync(outside), ['secret']);
+  const modes = [outside, `${outside}/secret`].map((path) => (fs.statSync(path).mode & 0o7777).toString(8));
+  assert.deepEqual(modes, ['700', '600']);
 });

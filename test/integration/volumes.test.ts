@@ -202,6 +202,19 @@ describe('volumes', { skip }, () => {
     assert.equal(mount!.propagation, passes ? 'rslave' : 'rprivate');
   });
 
+  test('a single file is read-only by the plain option', async () => {
+    const source = join(base, 'single');
+    writeFileSync(source, '');
+    const hostConfig: HostConfig = { Binds: [`${source}:/etc/single:ro`] };
+    const { mounts } = await plan(hostConfig);
+    const [mount] = ociMounts({ mounts, hostConfig }, volumes, {
+      staging: join(base, 'staging'),
+      daemonRoot,
+      kernel: [6, 1],
+    });
+    assert.deepEqual(mount!.options, ['rbind', 'ro', 'rprivate']);
+  });
+
   test('a subpath is bound by descriptor and cannot lead outside', async () => {
     const { Mountpoint } = volumes.create({ Name: 'data' });
     mkdirSync(join(Mountpoint, 'sub'));

@@ -1,4 +1,14 @@
-import { closeSync, fstatSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf, GantryError, messageOf } from '../../api/errors.ts';
 import type { MountPoint } from '../../api/schemas/mount.ts';
@@ -64,7 +74,9 @@ function bindMount(
   host: { daemonRoot: string; kernel: [number, number] },
 ): ResolvedMount {
   const options = [request?.nonRecursive === true ? 'bind' : 'rbind'];
-  if (point.RW === false) options.push(readOnlyOption(request, host.kernel));
+  // Below a file nothing is mounted, and crun (1.8) takes "rro" for directories alone.
+  const file = statSync(source, { throwIfNoEntry: false })?.isDirectory() === false;
+  if (point.RW === false) options.push(file ? 'ro' : readOnlyOption(request, host.kernel));
   const propagation = passedOn(point, request, source, host.daemonRoot);
   // crun takes the recursion of a propagation option for that of the bind; on one mount alone both kinds mean the same.
   options.push(request?.nonRecursive === true ? propagation.replace(/^r/, '') : propagation);

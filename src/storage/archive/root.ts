@@ -118,6 +118,11 @@ export class ContainerRoot {
       case 'ENOSPC':
       case 'EDQUOT':
         return new GantryError('no_space', `${path}: no space left on device`, { cause: error });
+      case 'EEXIST':
+      case 'EISDIR':
+      case 'ENOTEMPTY':
+        // What lies there has changed since it was looked at, or a link in the archive's way leads nowhere.
+        return new GantryError('system', `${path}: a name in the archive is taken in the container`, { cause: error });
       default:
         return error;
     }

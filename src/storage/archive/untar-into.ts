@@ -4,6 +4,7 @@ import { makeDevice } from '../../api/device-number.ts';
 import { GantryError } from '../../api/errors.ts';
 import {
   mknod,
+  O_PATH,
   openat2,
   RESOLVE_BENEATH,
   RESOLVE_NO_SYMLINKS,
@@ -13,6 +14,7 @@ import {
   setFileTimes,
   setTimes,
 } from '../../linux/file.ts';
+import { pathOfFd } from '../../linux/in-root.ts';
 import { setXattr } from '../../linux/xattr.ts';
 import { type TarEntry, TarError, toText } from '../../tar/entry.ts';
 import { type TarHandler, TarReader } from '../../tar/reader.ts';
@@ -129,8 +131,8 @@ class ContainerUnpacker implements TarHandler {
       }
     }
     const { uid, gid } = this.#options.chown ?? entry;
-    fs.lchownSync(at, uid, gid);
-    if (entry.type !== 'symlink') fs.chmodSync(at, entry.mode);
+    if (entry.type === 'symlink') fs.lchownSync(at, uid, gid);
+    else own(at, { uid, gid, mode: entry.mode });
     this.#setXattrs(entry);
     if (entry.type !== 'directory') setTimes(at, entry.mtime, entry.mtimeNs);
   }
@@ -210,7 +212,7 @@ class ContainerUnpacker implements TarHandler {
     try {
       const at = inDirectory(parent, names.at(-1)!);
       fs.mkdirSync(at, 0o755);
-      fs.chmodSync(at, 0o755);
+      own(at, { mode: 0o755 });
     } finally {
       fs.closeSync(parent);
     }
@@ -239,6 +241,22 @@ class ContainerUnpacker implements TarHandler {
         if (code !== 'ENOTSUP' && code !== 'EPERM') throw error;
       }
     }
+  }
+}
+
+/**
+ * Owner and mode of what is no symlink, through a descriptor: chmod(2) follows symlinks, also one that the container has put in the
+ * place of what was made a moment ago, and that one would lead into the host's tree.
+ */
+function own(at: Buffer, { uid, gid, mode }: { uid?: number; gid?: number; mode: number }): void {
+  const fd = fs.openSync(at, O_PATH | fs.constants.O_NOFOLLOW);
+  try {
+    if (fs.fstatSync(fd).isSymbolicLink()) return;
+    const opened = pathOfFd(fd);
+    if (uid !== undefined && gid !== undefined) fs.chownSync(opened, uid, gid);
+    fs.chmodSync(opened, mode);
+  } finally {
+    fs.closeSync(fd);
   }
 }
 
