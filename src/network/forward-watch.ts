@@ -4,7 +4,7 @@ import { acceptForwarding, type Backend } from './forward-policy.ts';
 import type { NetworkLog } from './log.ts';
 
 /** The kernel tells nobody of a legacy table's change, and Node cannot wait on a netlink socket: so we look, 0.1 ms each time. */
-const INTERVAL_MS = 5000;
+const INTERVAL_MS = 2000;
 
 /**
  * Keeps the rules of forward-policy.ts where they are needed while the daemon runs: a dockerd or a firewall that starts later sets the

@@ -153,7 +153,7 @@ export const command = defineCommand({
       `Client:\n Version:    ${VERSION}\n Context:    ${ClientInfo.Context}\n Debug Mode: ${boolean(ctx.global.debug)}\n\nServer:\n`,
     );
     if (failure !== undefined) throw failure;
-    ctx.stdout.write(serverText(info!));
+    ctx.stdout.write(`${serverText(info!)}\n`);
     for (const warning of info!.Warnings ?? []) ctx.stderr.write(`${warning}\n`);
   },
 });

@@ -53,8 +53,13 @@ function serverText(server: SystemVersion): string {
     const details = (component.Details ?? {}) as Record<string, string>;
     if (component.Name === 'Engine') {
       text += row('  ', 'API version', `${details.ApiVersion} (minimum version ${details.MinAPIVersion})`, 18);
-      text += row('  ', 'Node version', details.NodeVersion, 18);
-      text += row('  ', 'Go version', details.GoVersion, 18);
+      // A Gantry engine has both, the second one for clients that know no other.
+      text += row(
+        '  ',
+        details.NodeVersion ? 'Node version' : 'Go version',
+        details.NodeVersion || details.GoVersion,
+        18,
+      );
       text += row('  ', 'Git commit', details.GitCommit, 18);
       text += row('  ', 'Built', details.BuildTime, 18);
       text += row('  ', 'OS/Arch', `${details.Os}/${details.Arch}`, 18);

@@ -56,6 +56,8 @@ export function systemVersion(context: EngineContext, product: Product, programs
     GitCommit: product.gitCommit,
     KernelVersion: os.release(),
     MinAPIVersion: MIN_API_VERSION,
+    // Clients print it: an empty line reads as missing.
+    GoVersion: `node ${process.version}`,
     NodeVersion: process.version,
     Os: 'linux',
   };
@@ -74,8 +76,7 @@ export function systemVersion(context: EngineContext, product: Product, programs
     ApiVersion: API_VERSION,
     MinAPIVersion: MIN_API_VERSION,
     GitCommit: product.gitCommit,
-    // Not Go: clients print the field, and an empty one reads as missing.
-    GoVersion: `node ${process.version}`,
+    GoVersion: details.GoVersion,
     Os: 'linux',
     Arch: goArch(),
     KernelVersion: os.release(),

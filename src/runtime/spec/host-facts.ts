@@ -40,7 +40,8 @@ export interface HostFacts {
   apparmor: boolean;
   seccomp: boolean;
   sysctls: { pingGroupRange: boolean; unprivilegedPortStart: boolean };
-  ipv4Forwarding: boolean;
+  /** As it is now: the daemon itself turns it on, and others may turn it off. */
+  readonly ipv4Forwarding: boolean;
   /** Online CPUs and memory nodes in cpuset syntax. */
   cpus: string;
   mems: string;
@@ -94,7 +95,9 @@ export function readHostFacts(): HostFacts {
       pingGroupRange: existsSync('/proc/sys/net/ipv4/ping_group_range'),
       unprivilegedPortStart: existsSync('/proc/sys/net/ipv4/ip_unprivileged_port_start'),
     },
-    ipv4Forwarding: read('/proc/sys/net/ipv4/ip_forward').trim() === '1',
+    get ipv4Forwarding() {
+      return read('/proc/sys/net/ipv4/ip_forward').trim() === '1';
+    },
     cpus,
     mems: read('/sys/devices/system/node/online').trim() || '0',
     cpuCount: countList(cpus),
