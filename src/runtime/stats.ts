@@ -112,7 +112,8 @@ function readMemoryV2(dir: string): ContainerMemoryStats {
   };
 }
 
-const NO_IO: ContainerBlkioStats = {
+/** Every field, for what has done no input or output. */
+export const NO_IO: ContainerBlkioStats = {
   io_service_bytes_recursive: [],
   io_serviced_recursive: null,
   io_queue_recursive: null,

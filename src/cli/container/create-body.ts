@@ -11,7 +11,7 @@ import { parseRestart } from './checks.ts';
 import { parseDevices } from './devices.ts';
 import type { CONTAINER_FLAGS } from './flags.ts';
 import { environment, readKeyValueFile, toMap } from './key-values.ts';
-import { endpointSettings, isUserDefined } from './mount.ts';
+import { endpointSettings, isUserDefined, parseNetwork } from './mount.ts';
 import { parseExpose, parsePublish } from './ports.ts';
 
 type Flags = FlagValues<typeof CONTAINER_FLAGS>;
@@ -141,19 +141,7 @@ function healthConfig(flags: Flags): HealthConfig | undefined {
 
 function endpointsConfig(flags: Flags): Record<string, EndpointSettings> {
   const networks = [...flags.network, ...flags.net];
-  if (networks.length === 0) {
-    networks.push({
-      target: 'default',
-      aliases: [],
-      links: [],
-      driverOpts: {},
-      ipv4: '',
-      ipv6: '',
-      linkLocal: [],
-      mac: '',
-      gwPriority: 0,
-    });
-  }
+  if (networks.length === 0) networks.push(parseNetwork('default'));
   const endpoints: Record<string, EndpointSettings> = {};
   const aliases = [...flags['network-alias'], ...flags['net-alias']];
   const both = (what: string) => new Error(`conflicting options: cannot specify both ${what}`);

@@ -1,5 +1,6 @@
 import type { ContainerStatsResponse } from '../../api/schemas/stats.ts';
 import { formatTime, nowNs } from '../../api/timestamp.ts';
+import { NO_IO } from '../../runtime/stats.ts';
 import type { EngineContext } from '../context.ts';
 import type { Container } from './container.ts';
 import type { ContainerCgroups } from './contract.ts';
@@ -78,16 +79,8 @@ function emptyStats(container: Container): ContainerStatsResponse {
     read: NEVER,
     preread: NEVER,
     pids_stats: {},
-    blkio_stats: {
-      io_service_bytes_recursive: null,
-      io_serviced_recursive: null,
-      io_queue_recursive: null,
-      io_service_time_recursive: null,
-      io_wait_time_recursive: null,
-      io_merged_recursive: null,
-      io_time_recursive: null,
-      sectors_recursive: null,
-    } as unknown as ContainerStatsResponse['blkio_stats'] & object,
+    blkio_stats: { ...NO_IO, io_service_bytes_recursive: null } as unknown as ContainerStatsResponse['blkio_stats'] &
+      object,
     num_procs: 0,
     storage_stats: {},
     cpu_stats: NO_CPU,
