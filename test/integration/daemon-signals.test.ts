@@ -1,7 +1,8 @@
 /** What the daemon does at signals: reload, stop, dump; and what becomes of the containers. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -214,6 +215,31 @@ test('SIGUSR1 writes what the daemon is doing to a file for root alone', async (
   assert.ok(JSON.parse(text).javascriptStack.stack.length > 0);
   assert.doesNotMatch(text, /SECRET_OF_TEST/);
   assert.equal((await daemon.request('GET', '/_ping')).status, 200);
+});
+
+test('the service manager hears when the daemon is ready and when it stops', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'gantry-notify-'));
+  const path = join(directory, 'notify');
+  const listen = `
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(sys.argv[1]); print("bound", flush=True)
+while True: print(s.recv(4096).decode(), flush=True)`;
+  const listener = spawn('python3', ['-c', listen, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    let heard = '';
+    listener.stdout.on('data', (chunk) => {
+      heard += chunk;
+    });
+    await until(() => heard.includes('bound'));
+    await using daemon = await startDaemon({ env: { NOTIFY_SOCKET: path } });
+    await until(() => heard.includes('STATUS='));
+    assert.equal(heard, `bound\nREADY=1\nSTATUS=Listening on unix://${daemon.socket}\n`);
+    await daemon.stop();
+    await until(() => heard.endsWith('STOPPING=1\n'));
+  } finally {
+    listener.kill();
+    rmSync(directory, { recursive: true });
+  }
 });
 
 test("the service manager's readiness socket is the daemon's alone", async () => {
