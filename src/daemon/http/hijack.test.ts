@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { testServer } from './server-fixture.ts';
@@ -56,6 +57,15 @@ describe('taken-over connections', () => {
     assert.match(text, /^HTTP\/1\.1 200 OK\r\nContent-Type: application\/vnd\.docker\.raw-stream\r\n/);
     assert.doesNotMatch(text, /Content-Length|Transfer-Encoding/);
     assert.match(text, /\r\n\r\nbody=null;\[hello\]\[GET \/ HTTP\/1\.1\r\n\r\n\]eof$/);
+  });
+
+  test('in the bare form at once: stdin waits until somebody reads it', async () => {
+    const socket = connect({ path, allowHalfOpen: true });
+    socket.write('POST /exec/e/eager HTTP/1.1\r\nHost: d\r\n\r\n');
+    socket.once('data', () => socket.end('hello'));
+    let text = '';
+    for await (const chunk of socket) text += chunk;
+    assert.match(text, /\r\n\r\n\[hello\]eof$/);
   });
 
   test('in the bare form with a body, and stdin that comes before the answer', async () => {

@@ -107,6 +107,19 @@ function routes(streams: StreamProbe): Route[] {
     }),
     of({
       method: 'POST',
+      path: '/exec/:id/eager',
+      operationId: 'ExecStart',
+      // Takes over without a pause, and reads only after one.
+      async handler(_, reply) {
+        const stream = reply.hijack('application/vnd.docker.raw-stream');
+        await sleep(20);
+        if (stream.readableEnded) stream.end('lost');
+        stream.on('data', (chunk) => stream.write(`[${chunk}]`));
+        stream.on('end', () => stream.end('eof'));
+      },
+    }),
+    of({
+      method: 'POST',
       path: '/exec/:id/fail',
       operationId: 'Fail',
       async handler() {

@@ -113,6 +113,10 @@ export class ApiServer {
       takeover = { kind: 'bare', bare };
       // The connection is never used again: attach ends with it.
       response.shouldKeepAlive = false;
+      // The parser, still at work on the chunk that brought the request, will make the socket flow when it is through: a connection
+      // that was taken over before that would lose the first bytes of stdin.
+      process.nextTick(() => void this.#serve(request, response, takeover));
+      return;
     }
     void this.#serve(request, response, takeover);
   }
