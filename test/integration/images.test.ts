@@ -218,7 +218,7 @@ describe('images', () => {
     assert.equal(answer.status, 201, answer.text);
     assert.equal((await get(`/containers/${id}/json`)).State.Status, 'running');
     const filters = encodeURIComponent(JSON.stringify({ container: [id] }));
-    const events = (await daemon.request('GET', `/events?since=0&until=${Date.now() / 1000}&filters=${filters}`)).text;
+    const events = (await daemon.request('GET', `/events?until=${Date.now() / 1000}&filters=${filters}`)).text;
     const actions = events
       .trim()
       .split('\n')

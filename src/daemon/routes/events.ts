@@ -60,9 +60,10 @@ export function eventRoutes(events: EventBus): Route[] {
           known(event, version) &&
           eventMatches(event, query.filters) &&
           (until === null || nanoseconds(event) <= until);
-        if (since !== null)
+        // An end alone asks for the past as well: for all that is kept of it.
+        if (since !== null || until !== null)
           for (const event of events.past())
-            if (nanoseconds(event) >= since && wanted(event)) stream.write(eventJson(event));
+            if (nanoseconds(event) >= (since ?? 0n) && wanted(event)) stream.write(eventJson(event));
         const left = until === null ? null : Number((until - BigInt(Date.now()) * 1_000_000n) / 1_000_000n);
         if (left !== null && left <= 0) {
           stream.end();
