@@ -5,6 +5,7 @@ import { messageOf } from '../api/errors.ts';
 import type { EngineSettings } from '../engine/settings.ts';
 import type { RuntimeBinary } from '../runtime/contract.ts';
 import type { DaemonConfig } from './config/daemon-config.ts';
+import { parseHost, showHost } from './config/host.ts';
 import { conflictFreeLabels } from './config/validate.ts';
 
 /** OCI runtimes that are used when they are installed, the preferred one first. */
@@ -57,11 +58,22 @@ export function engineSettings(config: DaemonConfig, engineId: string): EngineSe
     stopContainersOnShutdown: config.bool('stop-containers-on-shutdown'),
     insecureRegistries: config.list('insecure-registries'),
     registryMirrors: config.list('registry-mirrors'),
+    openAddresses: openAddresses(config),
     httpProxy: config.string('http-proxy'),
     httpsProxy: config.string('https-proxy'),
     noProxy: config.string('no-proxy'),
     shimPath: installedPath('shim/build/gantry-shim'),
   };
+}
+
+function openAddresses(config: DaemonConfig): string[] {
+  if (config.bool('tlsverify')) return [];
+  const tls = config.bool('tls') || config.given('tlsverify');
+  return config
+    .list('hosts')
+    .map((text) => parseHost(text, tls))
+    .filter((host) => host.kind === 'tcp')
+    .map((host) => showHost(host).replace(/^tcp/, tls ? 'https' : 'http'));
 }
 
 /** Replaces in place what a reload may change. Throws Error before it changes anything. */

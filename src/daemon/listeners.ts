@@ -45,7 +45,8 @@ export async function listen(options: ListenersOptions): Promise<Listeners> {
   const activated = takeActivatedSockets();
   // A service manager that opened sockets means them to be used; the default one is most likely among them.
   const standard = activated.length > 0 ? 'fd://' : `unix://${DEFAULT_SOCKET}`;
-  const hosts = given.length === 0 ? [standard] : given;
+  // One that is named twice is one, as in dockerd.
+  const hosts = given.length === 0 ? [standard] : [...new Set(given)];
   const addresses: string[] = [];
   const undo: (() => void)[] = [];
   try {

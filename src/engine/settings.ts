@@ -44,6 +44,8 @@ export interface EngineSettings {
   stopContainersOnShutdown: boolean;
   insecureRegistries: string[];
   registryMirrors: string[];
+  /** Where everybody who reaches the address may use the API: "http://0.0.0.0:2375", or https without client certificates. */
+  openAddresses: string[];
   httpProxy: string;
   httpsProxy: string;
   noProxy: string;

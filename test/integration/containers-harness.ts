@@ -189,6 +189,7 @@ function testSettings(dataRoot: string, execRoot: string, bridgeName: string): E
     registryMirrors: [],
     httpProxy: '',
     httpsProxy: '',
+    openAddresses: [],
     noProxy: '',
     shimPath: SHIM,
   };

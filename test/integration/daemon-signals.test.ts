@@ -61,9 +61,9 @@ describe('SIGHUP', () => {
     assert.deepEqual(info.Labels, ['b=2']);
     assert.equal(info.DefaultRuntime, 'mine');
     assert.deepEqual(info.Runtimes.mine, { path: '/usr/bin/crun', runtimeArgs: ['--cgroup-manager=cgroupfs'] });
-    assert.deepEqual(info.RegistryConfig.InsecureRegistryCIDRs, ['10.0.0.0/8']);
+    assert.deepEqual(info.RegistryConfig.InsecureRegistryCIDRs, ['10.0.0.0/8', '::1/128', '127.0.0.0/8']);
     assert.equal(info.RegistryConfig.IndexConfigs['registry.example:5000'].Secure, false);
-    assert.deepEqual(info.RegistryConfig.Mirrors, ['https://mirror.example']);
+    assert.deepEqual(info.RegistryConfig.Mirrors, ['https://mirror.example/']);
     await daemon.request('GET', '/nowhere');
     await until(() => daemon.logs().includes('level=debug'));
 

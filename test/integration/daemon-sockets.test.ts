@@ -69,11 +69,26 @@ describe('sockets of the daemon', () => {
     const [one, two] = [await freePort(), await freePort()];
     const other = join(scratch, 'other.sock');
     await using daemon = await startDaemon({
-      flags: ['-H', `tcp://127.0.0.1:${one}`, '-H', `127.0.0.1:${two}`, '-H', `unix://${other}`],
+      // A place that is named twice is one place.
+      flags: [
+        '-H',
+        `tcp://127.0.0.1:${one}`,
+        '-H',
+        `127.0.0.1:${two}`,
+        ...['-H', `unix://${other}`, '-H', `unix://${other}`],
+      ],
     });
     const places = [{ socketPath: daemon.socket }, { socketPath: other }, { port: one }, { port: two }];
     for (const where of places) assert.equal(await ping(where), 200);
     assert.match(daemon.logs(), /without --tlsverify is insecure/);
+    const { Warnings: warnings } = (await daemon.request('GET', '/info')).json;
+    for (const port of [one, two]) {
+      const warning = `API is accessible on http://127.0.0.1:${port} without encryption`;
+      assert.ok(
+        warnings.some((text: string) => text.includes(warning)),
+        warning,
+      );
+    }
     await daemon.stop();
     assert.deepEqual([existsSync(daemon.socket), existsSync(other)], [false, false]);
   });

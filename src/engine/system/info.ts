@@ -50,7 +50,13 @@ function warnings(host: HostFacts, settings: EngineSettings): string[] {
       'WARNING: daemon is not using the default seccomp profile',
     ],
   ];
-  return list.filter(([on]) => on).map(([, text]) => text);
+  return [
+    ...settings.openAddresses.map(
+      (address) =>
+        `WARNING: API is accessible on ${address} without ${address.startsWith('https') ? 'TLS client verification' : 'encryption'}. Access to the remote API is equivalent to root access on the host.`,
+    ),
+    ...list.filter(([on]) => on).map(([, text]) => text),
+  ];
 }
 
 function securityOptions(host: HostFacts, settings: EngineSettings): string[] {
@@ -110,13 +116,18 @@ export function systemInfo(sources: InfoSources): SystemInfo {
     Architecture: machine(),
     IndexServerAddress: '',
     RegistryConfig: {
-      InsecureRegistryCIDRs: settings.insecureRegistries.filter((entry) => /\/\d+$/.test(entry)),
+      // Registries on this host need no certificate.
+      InsecureRegistryCIDRs: [
+        ...settings.insecureRegistries.filter((entry) => /\/\d+$/.test(entry)),
+        '::1/128',
+        '127.0.0.0/8',
+      ],
       IndexConfigs: Object.fromEntries(
         settings.insecureRegistries
           .filter((entry) => !/\/\d+$/.test(entry))
           .map((Name) => [Name, { Name, Mirrors: [], Secure: false, Official: false }]),
       ),
-      Mirrors: settings.registryMirrors,
+      Mirrors: settings.registryMirrors.map((mirror) => `${mirror.replace(/\/$/, '')}/`),
     },
     NCPU: host.cpuCount,
     MemTotal: os.totalmem(),
