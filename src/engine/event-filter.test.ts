@@ -16,6 +16,8 @@ it('filters events as docker does', () => {
     { event: ['exec_start'] },
     { container: ['web'] },
     { container: ['abc'] },
+    { container: ['we'] },
+    { container: [''] },
     { image: ['busybox'] },
     { image: ['busybox:latest'] },
     { label: ['tier=front'] },
@@ -24,7 +26,7 @@ it('filters events as docker does', () => {
   ];
   const no = [
     { event: ['start'] },
-    { container: ['we'] },
+    { container: ['eb'] },
     { image: ['busy'] },
     { label: ['tier=back'] },
     { type: ['image'] },

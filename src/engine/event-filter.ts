@@ -46,10 +46,11 @@ export function eventMatches(event: EventMessage, filters: Filters): boolean {
   return !filters.has('image') || imageMatches(event, filters.get('image'));
 }
 
+/** Docker takes the beginning of a name or ID for the whole; nothing at all is the beginning of any. */
 function names(event: EventMessage, wanted: readonly string[]): boolean {
   const id = event.Actor?.ID ?? '';
   const name = event.Actor?.Attributes?.name ?? '';
-  return wanted.some((value) => value !== '' && (id.startsWith(value) || name === value));
+  return wanted.some((value) => id.startsWith(value) || name.startsWith(value));
 }
 
 /** An image's own events by ID or name, and those of containers made from it. */
