@@ -2,6 +2,8 @@
 
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 
+import { openError } from './io.ts';
+
 export interface ConfigFile {
   psFormat?: string;
   imagesFormat?: string;
@@ -34,6 +36,42 @@ export function configDirectory(flag: string, env: Readonly<Record<string, strin
   return flag || env.GANTRY_CONFIG || env.DOCKER_CONFIG || `${env.HOME || '/root'}/.docker`;
 }
 
+const TEXTS = [
+  'psFormat',
+  'imagesFormat',
+  'statsFormat',
+  'networksFormat',
+  'volumesFormat',
+  'detachKeys',
+  'currentContext',
+];
+
+/**
+ * The configuration for a command that only reads it: a file that is no JSON, or settings of a wrong type, are told by `warn` and
+ * left out, so that a slip in the file does not take the engine away.
+ */
+export function tolerantConfig(directory: string, warn: (message: string) => void): ConfigFile {
+  let config: ConfigFile;
+  try {
+    config = readConfig(directory);
+  } catch (error) {
+    warn((error as Error).message);
+    return {};
+  }
+  const path = `${directory}/config.json`;
+  const wrong = (key: string, kind: string) => {
+    warn(`Error parsing config file (${path}): ${key} must be ${kind}`);
+    delete config[key];
+  };
+  const isRecord = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+  for (const key of TEXTS) if (key in config && typeof config[key] !== 'string') wrong(key, 'a string');
+  for (const key of ['HttpHeaders', 'aliases', 'proxies']) {
+    if (key in config && !isRecord(config[key])) wrong(key, 'an object');
+  }
+  if ('pruneFilters' in config && !Array.isArray(config.pruneFilters)) wrong('pruneFilters', 'a list of strings');
+  return config;
+}
+
 /** Reads the file; a missing one is an empty configuration. Throws when it is no JSON. */
 export function readConfig(directory: string): ConfigFile {
   const path = `${directory}/config.json`;
@@ -43,13 +81,15 @@ export function readConfig(directory: string): ConfigFile {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') return {};
-    throw new Error(`loading config file: ${(error as Error).message}`, { cause: error });
+    throw new Error(`Error loading config file: ${openError(error, path)}`, { cause: error });
   }
   if (text.trim() === '') return {};
   try {
-    return JSON.parse(text) as ConfigFile;
+    const config = JSON.parse(text) as ConfigFile;
+    if (typeof config !== 'object' || config === null || Array.isArray(config)) throw new Error('it holds no object');
+    return config;
   } catch (error) {
-    throw new Error(`loading config file: ${path}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`Error parsing config file (${path}): ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -3,7 +3,7 @@
 import { Client } from '../api/client/client.ts';
 import type { Command, Context, GlobalFlags } from './command.ts';
 import { StatusError } from './command.ts';
-import { type ConfigFile, configDirectory, readConfig } from './config.ts';
+import { type ConfigFile, configDirectory, tolerantConfig } from './config.ts';
 import { FlagError, parseFlags } from './flags/parse.ts';
 import { GLOBAL_FLAGS } from './global-flags.ts';
 import { resolveEndpoint } from './host.ts';
@@ -55,7 +55,7 @@ export async function main(argv: readonly string[], env: Env, streams: Streams):
   let config: ConfigFile | undefined;
   const configDir = configDirectory(global.config, env);
   const readOnce = () => {
-    config ??= readConfig(configDir);
+    config ??= tolerantConfig(configDir, (message) => stderr.write(`WARNING: ${message}\n`));
     return config;
   };
 

@@ -94,7 +94,8 @@ function prune(value: unknown, key: string): unknown {
   if (key === 'RestartPolicy' && (value as { Name?: string }).Name === 'no') return undefined;
   if (key === 'ConsoleSize') return undefined;
   // Go walks its map of binds in any order.
-  if (key === 'Binds' && value) return [...(value as string[])].sort();
+  // Docker's client keeps both in maps of Go's, whose order is another one every time.
+  if ((key === 'Binds' || key === 'Env') && value) return [...(value as string[])].sort();
   if ((key === 'MaskedPaths' || key === 'ReadonlyPaths') && Array.isArray(value)) return value;
   if (value === null || value === '' || value === 0 || value === false) return undefined;
   if (Array.isArray(value))

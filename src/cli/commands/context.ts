@@ -10,11 +10,12 @@ import {
   StatusError,
   string,
 } from '../command.ts';
-import { writeConfig } from '../config.ts';
+import { readConfig, writeConfig } from '../config.ts';
 import { type ContextMeta, contextDirectories, listContexts, readContext } from '../context-store.ts';
 import { formatInspected } from '../format/inspect.ts';
 import { formatRows, type Listing } from '../format/rows.ts';
 import { currentContextName, defaultHost } from '../host.ts';
+import { ellipsis } from '../listings/text.ts';
 import {
   checkName,
   copyTls,
@@ -164,17 +165,19 @@ export const ls = defineCommand({
       Current: meta.Name === inUse,
       Error: '',
     }));
-    if (!rows.some(({ Current }) => Current))
-      rows.push({
-        Name: inUse,
-        Description: '',
-        DockerEndpoint: '',
-        Current: true,
-        Error: `context "${inUse}": context not found`,
-      });
+    if (!rows.some(({ Current }) => Current)) {
+      let why = '';
+      try {
+        readContext(ctx.configDir, inUse);
+      } catch (error) {
+        why = ellipsis((error as Error).message, 45);
+      }
+      rows.push({ Name: inUse, Description: '', DockerEndpoint: '', Current: true, Error: why });
+      rows.sort((a, b) => (a.Name < b.Name ? -1 : 1));
+    }
     ctx.stdout.write(formatRows(LISTING, rows, { format: ctx.flags.format, quiet: ctx.flags.quiet }));
     const variable = overriding(ctx);
-    if (variable !== undefined && inUse === 'default') ctx.stderr.write(overrideWarning(variable, 'a context'));
+    if (variable !== undefined) ctx.stderr.write(overrideWarning(variable, 'a context'));
   },
 });
 
@@ -187,7 +190,7 @@ export const use = defineCommand({
   async run(ctx) {
     const name = ctx.args[0]!;
     if (name !== 'default') readContext(ctx.configDir, name);
-    const config = { ...ctx.config() };
+    const config = readConfig(ctx.configDir);
     if (name === 'default') delete config.currentContext;
     else config.currentContext = name;
     writeConfig(ctx.configDir, config);
@@ -210,6 +213,8 @@ export const show = defineCommand({
   },
 });
 
+const escapeHtml = (character: string): string => `\\u00${character.charCodeAt(0).toString(16)}`;
+
 export const inspect = defineCommand({
   use: '[OPTIONS] [CONTEXT] [CONTEXT...]',
   summary: 'Display detailed information on one or more contexts',
@@ -218,8 +223,15 @@ export const inspect = defineCommand({
   flags: { format: objectFormatFlag },
   async run(ctx) {
     const asked = ctx.args.length === 0 ? [current(ctx)] : ctx.args;
-    const objects = asked.map((name) => {
-      const meta = readAnyContext(ctx, name);
+    const failures: string[] = [];
+    const objects = asked.flatMap((name) => {
+      let meta: ContextMeta;
+      try {
+        meta = readAnyContext(ctx, name);
+      } catch (error) {
+        failures.push((error as Error).message);
+        return [];
+      }
       const paths = contextDirectories(ctx.configDir, name);
       const stored = name !== 'default';
       const tls =
@@ -230,12 +242,15 @@ export const inspect = defineCommand({
         Storage: { MetadataPath: stored ? paths.meta : '<IN MEMORY>', TLSPath: stored ? paths.tls : '<IN MEMORY>' },
       };
     });
-    ctx.stdout.write(formatInspected(objects, ctx.flags.format));
+    const text = formatInspected(objects, ctx.flags.format);
+    // Docker's client makes this JSON itself, by Go's encoder, which escapes what HTML could take for a tag.
+    ctx.stdout.write(ctx.flags.format === '' ? text.replace(/[<>&]/g, escapeHtml) : text);
+    if (failures.length > 0) throw new StatusError(1, failures.join('\n'));
   },
 });
 
 export const rm = defineCommand({
-  use: '[OPTIONS] CONTEXT [CONTEXT...]',
+  use: 'CONTEXT [CONTEXT...]',
   summary: 'Remove one or more contexts',
   args: atLeast(1),
   complete: { kind: 'context', repeat: true },
@@ -251,7 +266,7 @@ export const rm = defineCommand({
       else {
         removeContext(ctx.configDir, name);
         if (ctx.config().currentContext === name) {
-          const config = { ...ctx.config() };
+          const config = readConfig(ctx.configDir);
           delete config.currentContext;
           writeConfig(ctx.configDir, config);
         }

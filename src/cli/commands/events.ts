@@ -4,6 +4,7 @@ import { defineCommand, noArgs, StatusError, string } from '../command.ts';
 import { Template } from '../format/template/template.ts';
 import { AS_JSON, TYPE } from '../format/template/values.ts';
 import { goTime } from '../listings/text.ts';
+import { endOnSignals } from '../terminal/signals.ts';
 import { filterFlag, filterQuery } from './filter-flag.ts';
 import { objectFormatFlag } from './format-flag.ts';
 import { timestampQuery } from './timestamp.ts';
@@ -90,6 +91,7 @@ export const command = defineCommand({
   async run(ctx) {
     const { flags } = ctx;
     const template = flags.format === '' ? null : parseFormat(flags.format);
+    endOnSignals();
     const response = await (await ctx.client()).request('GET', '/events', {
       query: {
         filters: filterQuery(flags.filter),

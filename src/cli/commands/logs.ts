@@ -1,6 +1,7 @@
 import { Demultiplexer } from '../../api/client/multiplex.ts';
 import type { ContainerInspectResponse } from '../../api/schemas/container.ts';
 import { bool, defineCommand, exactly, string } from '../command.ts';
+import { endOnSignals } from '../terminal/signals.ts';
 import { containerPath } from './each.ts';
 import { timestampQuery } from './timestamp.ts';
 
@@ -28,6 +29,7 @@ export const command = defineCommand({
   async run(ctx) {
     const { details, follow, since, tail, timestamps, until } = ctx.flags;
     const name = ctx.args[0]!;
+    if (follow) endOnSignals();
     const client = await ctx.client();
     client.preconnect(2);
     const query = {

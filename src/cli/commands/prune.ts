@@ -57,6 +57,22 @@ function report(ctx: Context, pruned: readonly Pruned[]): void {
   ctx.stdout.write(`${pruned.map(({ text }) => text).join('')}Total reclaimed space: ${humanSize(bytes)}\n`);
 }
 
+/**
+ * The command line's filters with those of the configuration file (`pruneFilters`). A label that the command line wants is not
+ * kept out by the file, nor the other way round.
+ */
+function pruneFilters(ctx: Context, given: readonly string[]): string[] {
+  const opposite = (filter: string) =>
+    filter.startsWith('label!=')
+      ? `label=${filter.slice('label!='.length)}`
+      : `label!=${filter.slice('label='.length)}`;
+  const more = (ctx.config().pruneFilters ?? []).filter((filter) => {
+    if (!/^[^=]+=./.test(filter)) return false;
+    return !(filter.startsWith('label') && given.includes(opposite(filter))) && !given.includes(filter);
+  });
+  return [...given, ...more];
+}
+
 const force = bool('f', 'Do not prompt for confirmation');
 const filter = filterFlag('Provide filter values (e.g. "until=<timestamp>")', '');
 
@@ -67,7 +83,7 @@ export const containerPrune = defineCommand({
   flags: { filter, force },
   async run(ctx) {
     if (!ctx.flags.force && !confirm(ctx, 'WARNING! This will remove all stopped containers.')) return;
-    report(ctx, [await pruneContainers(ctx, ctx.flags.filter)]);
+    report(ctx, [await pruneContainers(ctx, pruneFilters(ctx, ctx.flags.filter))]);
   },
 });
 
@@ -81,7 +97,7 @@ export const imagePrune = defineCommand({
       ? 'WARNING! This will remove all images without at least one container associated to them.'
       : 'WARNING! This will remove all dangling images.';
     if (!ctx.flags.force && !confirm(ctx, warning)) return;
-    report(ctx, [await pruneImages(ctx, ctx.flags.all, ctx.flags.filter)]);
+    report(ctx, [await pruneImages(ctx, ctx.flags.all, pruneFilters(ctx, ctx.flags.filter))]);
   },
 });
 
@@ -99,7 +115,7 @@ export const volumePrune = defineCommand({
       ? 'WARNING! This will remove all local volumes not used by at least one container.'
       : 'WARNING! This will remove anonymous local volumes not used by at least one container.';
     if (!ctx.flags.force && !confirm(ctx, warning)) return;
-    report(ctx, [await pruneVolumes(ctx, ctx.flags.all, ctx.flags.filter)]);
+    report(ctx, [await pruneVolumes(ctx, ctx.flags.all, pruneFilters(ctx, ctx.flags.filter))]);
   },
 });
 
@@ -117,23 +133,24 @@ export const systemPrune = defineCommand({
     const { flags } = ctx;
     if (flags.volumes && flags.filter.some((term) => term.startsWith('until=')))
       throw new StatusError(1, 'ERROR: The "until" filter is not supported with "--volumes"');
+    const filters = pruneFilters(ctx, flags.filter);
     const warnings = [
       'all stopped containers',
       ...(flags.volumes ? ['all anonymous volumes not used by at least one container'] : []),
       flags.all ? 'all images without at least one container associated to them' : 'all dangling images',
     ];
     const items =
-      flags.filter.length > 0
-        ? `\n  Items to be pruned will be filtered with:\n${[...flags.filter]
+      filters.length > 0
+        ? `\n  Items to be pruned will be filtered with:\n${[...filters]
             .sort()
             .map((term) => `  - ${term}\n`)
             .join('')}`
         : '';
     const text = `WARNING! This will remove:\n${warnings.map((line) => `  - ${line}\n`).join('')}${items}`;
     if (!flags.force && !confirm(ctx, text)) return;
-    const pruned = [await pruneContainers(ctx, flags.filter)];
-    if (flags.volumes) pruned.push(await pruneVolumes(ctx, false, flags.filter));
-    pruned.push(await pruneImages(ctx, flags.all, flags.filter));
+    const pruned = [await pruneContainers(ctx, filters)];
+    if (flags.volumes) pruned.push(await pruneVolumes(ctx, false, filters));
+    pruned.push(await pruneImages(ctx, flags.all, filters));
     report(ctx, pruned);
   },
 });

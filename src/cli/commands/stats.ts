@@ -7,6 +7,7 @@ import type { EventMessage } from '../../api/schemas/system.ts';
 import { anyArgs, bool, type Context, defineCommand } from '../command.ts';
 import { formatRows } from '../format/rows.ts';
 import { STATS_LISTING, statsRow } from '../listings/stats.ts';
+import { endOnSignals } from '../terminal/signals.ts';
 import { listFormatFlag } from './format-flag.ts';
 
 interface Watched {
@@ -77,6 +78,7 @@ export const command = defineCommand({
   },
   async run(ctx) {
     const { flags } = ctx;
+    endOnSignals();
     const client = await ctx.client();
     const every = ctx.args.length === 0;
     const format = flags.format === '' ? (ctx.config().statsFormat ?? '') : flags.format;

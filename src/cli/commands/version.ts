@@ -70,7 +70,7 @@ function serverText(server: SystemVersion): string {
   return text;
 }
 
-/** Docker's clients show when the engine was built as Go's ANSI C format has it. */
+/** Docker's clients show when a component was built as Go's ANSI C format has it. */
 function withBuildDate(version: SystemVersion): SystemVersion {
   const shown = (text: string | undefined): string | undefined => {
     const date = new Date(text ?? '');
@@ -84,11 +84,7 @@ function withBuildDate(version: SystemVersion): SystemVersion {
       ? { ...component, Details: { ...details, BuildTime: shown(details.BuildTime)! } }
       : component;
   });
-  return {
-    ...version,
-    ...(components ? { Components: components } : {}),
-    BuildTime: shown(version.BuildTime),
-  } as SystemVersion;
+  return { ...version, ...(components ? { Components: components } : {}) } as SystemVersion;
 }
 
 export const command = defineCommand({

@@ -1,5 +1,6 @@
 import { atLeast, defineCommand } from '../command.ts';
 import { waitFor } from '../container/wait.ts';
+import { endOnSignals } from '../terminal/signals.ts';
 import { forEach } from './each.ts';
 
 export const command = defineCommand({
@@ -8,9 +9,11 @@ export const command = defineCommand({
   flags: {},
   args: atLeast(1),
   complete: { kind: 'container', state: 'running', repeat: true },
-  run: (ctx) =>
-    forEach(ctx, ctx.args, async (client, name) => {
+  run: (ctx) => {
+    endOnSignals();
+    return forEach(ctx, ctx.args, async (client, name) => {
       const waiting = await waitFor(client, name, 'not-running');
       return String(await waiting.status);
-    }),
+    });
+  },
 });

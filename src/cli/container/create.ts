@@ -26,13 +26,6 @@ export function prepare(ctx: Context, flags: Flags, address: string): CreateBody
       );
     }
   }
-  if (flags.platform !== '') {
-    try {
-      checkPlatform(flags.platform);
-    } catch (error) {
-      throw new Error(`error parsing specified platform: ${(error as Error).message}`, { cause: error });
-    }
-  }
   if (flags['use-api-socket']) throw new Error('--use-api-socket is not supported yet');
   if (!flags['disable-content-trust']) throw new Error('--disable-content-trust=false is not supported yet');
   const proxies = ctx.config().proxies;
@@ -49,6 +42,13 @@ export function prepare(ctx: Context, flags: Flags, address: string): CreateBody
 
 /** Sends the request; resolves with the container's ID. */
 export async function create(ctx: Context, flags: Flags, client: Client, body: CreateBody): Promise<string> {
+  if (flags.platform !== '') {
+    try {
+      checkPlatform(flags.platform);
+    } catch (error) {
+      throw new Error(`error parsing specified platform: ${(error as Error).message}`, { cause: error });
+    }
+  }
   if (flags.cidfile !== '') {
     if (existsSync(flags.cidfile)) {
       throw new Error(

@@ -1,29 +1,40 @@
 /** Environment and label values: from flags, and from files with one a line. */
 
+import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** The lines of --env-file and --label-file. A name without a value takes it from `lookup`, and is left out when there is none. */
 export function readKeyValueFile(path: string, lookup?: (name: string) => string | undefined): string[] {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+    bytes = readFileSync(path);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT') throw new Error(`open ${path}: no such file or directory`, { cause: error });
     if (code === 'EACCES') throw new Error(`open ${path}: permission denied`, { cause: error });
-    if (code === 'EISDIR') throw new Error(`read ${path}: is a directory`, { cause: error });
-    throw new Error(`invalid env file (${path}): contains invalid utf8 bytes`, { cause: error });
+    if (code === 'EISDIR')
+      throw new Error(`invalid env file (${path}): read ${path}: is a directory`, { cause: error });
+    throw error;
   }
+  if (!isUtf8(bytes)) {
+    const list = bytes.toString('latin1').split('\n');
+    const at = list.findIndex((line) => !isUtf8(Buffer.from(line, 'latin1')));
+    const shown = [...Buffer.from(list[at]!, 'latin1')].join(' ');
+    throw new Error(`invalid env file (${path}): invalid utf8 bytes at line ${at + 1}: [${shown}]`);
+  }
+  // Of a byte order mark only the one at the start is no text.
+  const text = new TextDecoder().decode(bytes);
   const lines: string[] = [];
   for (const raw of text.split('\n')) {
-    const line = raw.replace(/\r$/, '').trimStart();
+    const line = raw.replace(/\r$/, '').replace(/^[^\S\uFEFF]+/, '');
     if (line === '' || line.startsWith('#')) continue;
     const equals = line.indexOf('=');
     const name = equals < 0 ? line : line.slice(0, equals);
     if (name === '') throw new Error(`invalid env file (${path}): no variable name on line '${line}'`);
-    if (/\s/.test(name)) throw new Error(`invalid env file (${path}): variable '${name}' contains whitespaces`);
+    if (/[^\S\uFEFF]/.test(name))
+      throw new Error(`invalid env file (${path}): variable '${name}' contains whitespaces`);
     if (equals >= 0) {
       lines.push(line);
     } else {

@@ -4,10 +4,12 @@ import { humanSize } from '../../api/units.ts';
 import type { Output } from '../io.ts';
 
 const INTERVAL_MS = 75;
+/** A copy that is done sooner shows its end alone. */
+const DELAY_MS = 500;
 
 export class CopyProgress {
   #bytes = 0;
-  #shown = 0;
+  #shown = Date.now() + DELAY_MS - INTERVAL_MS;
   readonly #output: Output;
   readonly #header: string;
   readonly #quiet: boolean;

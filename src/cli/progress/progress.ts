@@ -24,30 +24,40 @@ export interface ProgressMessage {
 
 /** Shows the messages until their end. Throws what the engine reports as an error; the engine's message alone, as docker does. */
 export async function showProgress(body: AsyncIterable<Buffer>, output: Output | undefined): Promise<void> {
-  /** Line of each id, counted from the first of the block that is being rewritten. */
-  const lines = new Map<string, number>();
+  const screen: Screen = { lines: new Map(), unfinished: false };
   for await (const message of jsonStream<ProgressMessage>(body)) {
     const error = message.errorDetail?.message ?? message.error;
     if (error) throw new Error(error);
     if (!output || message.aux !== undefined) continue;
-    if (output.isTTY) output.write(onTerminal(message, lines, output.columns()));
+    if (output.isTTY) output.write(onTerminal(message, screen, output.columns()));
     // Bars are for terminals, what has none is told everywhere.
     else if (barOf(message.progressDetail, 0) === '') output.write(plainLine(message));
   }
 }
 
-function onTerminal(message: ProgressMessage, lines: Map<string, number>, columns: number): string {
+interface Screen {
+  /** Line of each id, counted from the first of the block that is being rewritten. */
+  readonly lines: Map<string, number>;
+  /** Progress without an id stands on the cursor's line. */
+  unfinished: boolean;
+}
+
+function onTerminal(message: ProgressMessage, screen: Screen, columns: number): string {
+  const { lines } = screen;
   const detail = message.progressDetail;
   if (message.stream || (!detail && !message.progress)) {
     // What is no progress ends the block: later bars begin below it.
     lines.clear();
-    // A longer line of progress without an id may have stood here.
-    return message.stream || plainLine(message).replace('\n', '\x1b[K\n');
+    // A longer line of progress may have stood here.
+    const clear = screen.unfinished ? '\x1b[2K' : '';
+    screen.unfinished = false;
+    return clear + (message.stream || plainLine(message));
   }
   const bar = detail ? barOf(detail, columns) : message.progress!;
   const line = `\x1b[2K\r${label(message)}${bar === '' ? '' : ` ${bar}`}\r`;
   if (!message.id) {
     lines.clear();
+    screen.unfinished = true;
     return line;
   }
   let start = '';

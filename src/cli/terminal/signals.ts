@@ -19,6 +19,12 @@ const FORWARDED: readonly NodeJS.Signals[] = [
   'SIGALRM',
   'SIGPWR',
 ];
+/** For commands that follow something: INT and TERM end them with the status that docker gives, 128 and the signal's number. */
+export function endOnSignals(): void {
+  process.on('SIGINT', () => process.exit(130));
+  process.on('SIGTERM', () => process.exit(143));
+}
+
 const PATIENCE = 3;
 
 export interface SignalProxy {
