@@ -19,15 +19,20 @@
 
 static struct shim shim;
 
+/* The daemon is told once a delete in progress is done: what it does next (another create) would meet what is left. */
 static void fail(struct shim *s, const char *stage, const char *text, size_t n) {
-  char message[4200];
-  int length = snprintf(message, sizeof message, "%s\n%.*s", stage, (int)(n > 4096 ? 4096 : n), text);
-  control_send(s, 'F', message, (size_t)length);
+  int length = snprintf(s->failure, sizeof s->failure, "%s\n%.*s", stage, (int)(n > 4096 ? 4096 : n), text);
+  s->failure_length = (size_t)length;
   stdio_close_child(s);
   for (int i = 0; i < 2; i++) close_fd(&s->out_fd[i]);
   stdin_drop(s);
-  /* Attach clients stay until the daemon has read why: it may have a message for them. */
   s->phase = FAILING;
+}
+
+static void tell_failure(struct shim *s) {
+  control_send(s, 'F', s->failure, s->failure_length);
+  s->failure_length = 0;
+  /* Attach clients stay until the daemon has read why: it may have a message for them. */
   s->deadline = monotonic_ns() + DRAIN_NS;
 }
 
@@ -138,7 +143,9 @@ static void runtime_done(struct shim *s, int status) {
   if (!ok) {
     char text[4096];
     size_t n = runtime_error(s, text, sizeof text);
-    if (s->opt.kind == KIND_CONTAINER && s->phase == STARTING) runtime_delete(s);
+    if (n == 0 && WIFSIGNALED(status)) n = (size_t)snprintf(text, sizeof text, "the runtime was killed by signal %d", WTERMSIG(status));
+    /* One that fails in create cleans up after itself, unless it was killed. */
+    if (s->opt.kind == KIND_CONTAINER && (s->phase == STARTING || WIFSIGNALED(status))) runtime_delete(s);
     fail(s, stage, text, n);
     return;
   }
@@ -225,12 +232,13 @@ static void advance(struct shim *s) {
   }
   if (s->phase == DRAINING && ((s->out_fd[0] < 0 && s->out_fd[1] < 0) || monotonic_ns() >= s->deadline)) finish(s);
   if (s->phase == DELETING && s->runtime_pid == 0) linger(s);
+  if (s->phase == FAILING && s->runtime_pid == 0 && s->failure_length > 0) tell_failure(s);
   if (s->phase == FAILING && s->runtime_pid == 0 && (!clients_control(s) || monotonic_ns() >= s->deadline)) linger(s);
   if (s->phase == LINGERING && !clients_pending(s)) s->phase = DONE;
 }
 
 static int timeout_ms(const struct shim *s) {
-  if (s->phase == DRAINING || s->phase == FAILING) {
+  if (s->phase == DRAINING || (s->phase == FAILING && s->failure_length == 0)) {
     uint64_t now = monotonic_ns();
     return now >= s->deadline ? 0 : (int)((s->deadline - now) / 1000000) + 1;
   }

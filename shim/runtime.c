@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /* The shim must be the last to go when memory runs out; what it starts must not inherit that. */
@@ -79,6 +80,8 @@ static int run(struct shim *s, struct command *c, const int *fds, bool hide) {
   if (pid < 0) return -1;
   if (pid == 0) {
     child_reset();
+    /* A call that outlives us would leave what nobody knows of; the process it made has no part in this. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (hide) hide_unified();
     int null = open("/dev/null", O_RDWR);
     int from[3] = {null, null, s->runtime_err >= 0 ? s->runtime_err : null};
@@ -142,10 +145,11 @@ int runtime_exec(struct shim *s) {
   return run(s, &c, s->opt.tty ? NULL : s->child_fd, false);
 }
 
+/* Without a log: the daemon looks there for the reason of a failure, and may have removed our directory. */
 int runtime_delete(struct shim *s) {
-  struct command c;
-  char log[4200];
-  begin(s, &c, log, sizeof log);
+  struct command c = {.argc = 0};
+  add(&c, s->opt.runtime);
+  for (int i = 0; i < s->opt.runtime_argc; i++) add(&c, s->opt.runtime_args[i]);
   add(&c, "delete");
   add(&c, "--force");
   add(&c, s->opt.id);

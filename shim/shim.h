@@ -44,7 +44,7 @@ enum phase {
   RUNNING,
   DRAINING,  /* the process is gone, its output not yet */
   DELETING,  /* the runtime's delete runs */
-  FAILING,   /* FAILED was sent: waits until the daemon has read it */
+  FAILING,   /* FAILED is sent, after the runtime's delete where one is needed: waits until the daemon has read it */
   LINGERING, /* only attach clients with unread output are left */
   DONE,
 };
@@ -72,6 +72,8 @@ struct shim {
   int status;              /* as waitpid gives it */
   uint64_t created_ns, asked_ns, started_ns, finished_ns; /* CLOCK_REALTIME; asked_ns: START arrived */
   uint64_t deadline;       /* CLOCK_MONOTONIC, of DRAINING and FAILING */
+  char failure[4200];      /* payload of the FAILED that is still to be sent */
+  size_t failure_length;
   bool exit_known, deleted;
   /* children that ended before it was known which of them is ours */
   struct { pid_t pid; int status; uint64_t ns; } early[16];

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { processStartTime, signalProcess } from './pidfd.ts';
 
 export type CgroupMode = 'v1' | 'v2' | 'hybrid';
 
@@ -140,6 +141,38 @@ export async function setFrozen(cgroups: Cgroups, cgroupsPath: string, frozen: b
       throw new Error(`cgroup ${cgroupsPath} did not ${frozen ? 'freeze' : 'thaw'} within 10 s`);
     }
     await sleep(wait);
+  }
+}
+
+/**
+ * Kills every process of a cgroup and removes it, in every hierarchy: what is being made may have got no further than the first one.
+ * Tries for 10 s; never throws.
+ */
+export async function clearCgroup(cgroups: Cgroups, cgroupsPath: string): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  let left = cgroups.roots.map((root) => path.join(root, cgroupsPath));
+  for (;;) {
+    left = left.filter((directory) => !removeCgroup(directory));
+    if (left.length === 0 || Date.now() > deadline) return;
+    for (const directory of left) {
+      for (const pid of (readCgroupFile(path.join(directory, 'cgroup.procs')) ?? '').split('\n')) {
+        const startTime = pid === '' ? null : processStartTime(Number(pid));
+        if (startTime !== null) signalProcess(Number(pid), startTime, 'SIGKILL');
+      }
+    }
+    // On v1 a frozen process takes even SIGKILL only when thawed.
+    if (cgroups.mode !== 'v2') await setFrozen(cgroups, cgroupsPath, false).catch(() => {});
+    await sleep(5);
+  }
+}
+
+/** Whether it is gone now. */
+function removeCgroup(directory: string): boolean {
+  try {
+    fs.rmdirSync(directory);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
   }
 }
 

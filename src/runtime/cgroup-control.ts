@@ -1,4 +1,12 @@
-import { type Cgroups, cgroupPids, isFrozen, liftLimits, setFrozen, warmCgroups } from '../linux/cgroup.ts';
+import {
+  type Cgroups,
+  cgroupPids,
+  clearCgroup,
+  isFrozen,
+  liftLimits,
+  setFrozen,
+  warmCgroups,
+} from '../linux/cgroup.ts';
 import { type CgroupStats, readCgroupStats } from './stats.ts';
 
 /** What the engine reads and writes of containers' cgroups; paths as in the runtime spec's linux.cgroupsPath. */
@@ -25,6 +33,10 @@ export class CgroupControl {
 
   thaw(path: string): Promise<void> {
     return setFrozen(this.#cgroups, path, false);
+  }
+
+  async clear(path: string): Promise<void> {
+    await clearCgroup(this.#cgroups, path);
   }
 
   frozen(path: string): boolean {

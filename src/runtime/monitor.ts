@@ -155,7 +155,7 @@ export class ShimMonitor implements Monitor {
     this.#exited.resolve(status);
     this.#ended.abort();
     this.#started.reject(
-      new RuntimeError(125, `${this.#key.kind} ${this.id} ended with status ${status.code} before it was started`),
+      new GantryError('system', `${this.#key.kind} ${this.id} ended with status ${status.code} before it was started`),
     );
   }
 

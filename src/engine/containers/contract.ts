@@ -52,6 +52,8 @@ export interface ContainerCgroups {
   /** Stops all processes; resolves when they stand still. */
   freeze(path: string): Promise<void>;
   thaw(path: string): Promise<void>;
+  /** Kills what is left in it and removes it. Never throws. */
+  clear(path: string): Promise<void>;
   /** Whether freeze() has been asked for, by whichever daemon. */
   frozen(path: string): boolean;
   /** Takes limits away. */

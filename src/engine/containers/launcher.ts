@@ -4,6 +4,7 @@ import { GantryError, messageOf } from '../../api/errors.ts';
 import { MNT_DETACH, mount, umount } from '../../linux/mount.ts';
 import type { Sandbox } from '../../network/contract.ts';
 import type { Monitor, RuntimeBinary } from '../../runtime/contract.ts';
+import { RuntimeError } from '../../runtime/runtime-error.ts';
 import { DEFAULT_APPARMOR_PROFILE, ensureAppArmorProfile } from '../../runtime/spec/apparmor-profile.ts';
 import { buildSpec, stringifySpec } from '../../runtime/spec/spec.ts';
 import { lookupUser } from '../../runtime/spec/user.ts';
@@ -43,9 +44,19 @@ export class Launcher {
       }
       return monitor;
     } catch (error) {
-      await this.release(container);
+      await this.undo(container, error);
       throw noSpace(error, `failed to start container ${container.name}`);
     }
+  }
+
+  /**
+   * After a start that failed with `error`. A monitor tells of the runtime's errors when it has cleaned up; one that died has not, and a
+   * runtime that was killed in create leaves a cgroup that it does not know of afterwards.
+   */
+  async undo(container: Container, error: unknown): Promise<void> {
+    if (!(error instanceof RuntimeError)) await this.forget(container);
+    await this.#deps.cgroups.clear(container.cgroupsPath);
+    await this.release(container);
   }
 
   /** Takes over the mount of a container that an earlier daemon started (Storage.recover has counted it). */

@@ -81,6 +81,9 @@ function setUp(restart: 'no' | 'always' | 'on-failure') {
         return container.monitor;
       },
       async forget() {},
+      async undo() {
+        world.held = 0;
+      },
       async release() {
         world.held = 0;
         container.monitor = null;

@@ -18,7 +18,7 @@ const DEFAULT_STOP_TIMEOUT = 10;
 const KILL_PATIENCE_MS = 10_000;
 
 /** What a life cycle needs of the launcher. */
-export type ProcessLauncher = Pick<Launcher, 'create' | 'release' | 'forget'>;
+export type ProcessLauncher = Pick<Launcher, 'create' | 'release' | 'forget' | 'undo'>;
 
 export interface LifecycleHooks {
   /** A new run is about to begin: health begins anew. */
@@ -276,7 +276,7 @@ export class Lifecycle {
         await monitor.start();
       } catch (error) {
         await monitor.closed;
-        await this.#launcher.release(container);
+        await this.#launcher.undo(container, error);
         throw error;
       }
       state.pid = monitor.pid;
