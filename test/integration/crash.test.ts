@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import http from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 
@@ -31,6 +32,19 @@ describe(`killed at random points (GANTRY_CRASH_SEED=${SEED})`, () => {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(next() * items.length)]!;
   let daemon: TestDaemon;
   let baseMounts: number;
+  /** A small tar, and an image of it as `docker save` writes it. */
+  const copied = execFileSync('tar', ['-cC', '/usr/bin', 'env', 'tar']);
+  let archive: Buffer;
+  const save = (image: string): Promise<Buffer> =>
+    new Promise((resolve, reject) => {
+      const request = http.get({ socketPath: daemon.socket, path: `/images/${image}/get` }, (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part) => parts.push(part));
+        response.on('end', () => resolve(Buffer.concat(parts)));
+        response.on('error', reject);
+      });
+      request.on('error', reject);
+    });
   /** What clients were told: IDs whose create was answered and whose removal was not begun. */
   const known = new Set<string>();
   const removing = new Set<string>();
@@ -46,6 +60,11 @@ describe(`killed at random points (GANTRY_CRASH_SEED=${SEED})`, () => {
       raw: createReadStream(BUSYBOX),
     });
     assert.equal(loaded.status, 200, loaded.text);
+    // What a load brings is not here yet: an image with a layer of its own, saved and removed again.
+    const made = await daemon.request('POST', '/images/create?fromSrc=-&repo=loaded', undefined, { raw: copied });
+    assert.equal(made.status, 200, made.text);
+    archive = await save('loaded');
+    assert.equal((await daemon.request('DELETE', '/images/loaded')).status, 200);
     baseMounts = mounts().filter((point) => point.includes('/merged')).length;
   });
   after(() => daemon[Symbol.asyncDispose]());
@@ -83,6 +102,30 @@ describe(`killed at random points (GANTRY_CRASH_SEED=${SEED})`, () => {
       await daemon.request('POST', `/images/create?fromSrc=-&repo=import&tag=t${Math.floor(next() * 3)}`, undefined, {
         raw: createReadStream(BUSYBOX),
       });
+    },
+    async () => {
+      await daemon.request('POST', '/images/load', undefined, { raw: archive });
+    },
+    async () => on((id) => daemon.request('PUT', `/containers/${id}/archive?path=/tmp`, undefined, { raw: copied })),
+    async () => on((id) => daemon.request('GET', `/containers/${id}/archive?path=/bin`)),
+    async () => on((id) => daemon.request('POST', `/containers/${id}/rename?name=name${Math.floor(next() * 6)}`)),
+    async () =>
+      on((id) =>
+        daemon.request('POST', `/containers/${id}/update`, {
+          PidsLimit: 50 + Math.floor(next() * 50),
+          RestartPolicy: { Name: pick(['no', 'always', 'on-failure']) },
+        }),
+      ),
+    async () => {
+      const answer = await daemon.request('POST', '/containers/create', {
+        Image: 'busybox',
+        Cmd: ['sleep', '600'],
+        Volumes: { '/anonymous': {} },
+        Healthcheck: { Test: ['CMD', 'true'], Interval: 20_000_000, StartPeriod: 0, Retries: 1 },
+      });
+      if (answer.status !== 201) return;
+      known.add(answer.json.Id);
+      await daemon.request('POST', `/containers/${answer.json.Id}/start`);
     },
     async () => {
       await daemon.request('DELETE', `/images/import:t${Math.floor(next() * 3)}?force=1`);
