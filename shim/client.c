@@ -20,6 +20,7 @@ enum client_kind { HELLO, ATTACH, CONTROL };
 #define WANT_STDIN 1
 #define WANT_STDOUT 2
 #define WANT_STDERR 4
+#define WANT_MARK 8
 
 struct client {
   struct client *next;
@@ -247,6 +248,31 @@ static void read_attach(struct shim *s, struct client *c) {
   }
 }
 
+static void enqueue_number(struct client *c, uint64_t value) {
+  char bytes[8];
+  for (int i = 0; i < 8; i++) bytes[i] = (char)(value >> (56 - 8 * i));
+  enqueue(c, bytes, sizeof bytes);
+}
+
+/* Where the log stands, and what was put out but is not in it yet: what a client needs to go on from the log without a gap. */
+static void mark(struct shim *s, struct client *c) {
+  uint64_t inode = 0, offset = 0;
+  if (s->log != NULL) log_position(s->log, &inode, &offset);
+  enqueue_number(c, inode);
+  enqueue_number(c, offset);
+  enqueue_number(c, realtime_ns());
+  for (int stream = STREAM_STDOUT; s->log != NULL && stream <= STREAM_STDERR; stream++) {
+    const char *data;
+    size_t n = log_pending(s->log, stream, &data);
+    if (n == 0 || (c->want & (stream == STREAM_STDOUT ? WANT_STDOUT : WANT_STDERR)) == 0) continue;
+    char header[HEADER] = {(char)stream};
+    for (int i = 0; i < 4; i++) header[4 + i] = (char)(n >> (24 - 8 * i));
+    if (!s->opt.tty) enqueue(c, header, sizeof header);
+    enqueue(c, data, n);
+  }
+  flush(s, c);
+}
+
 /* The first two bytes say what the connection is: 'A' and the wanted streams, or 'C' and 0. */
 static void read_hello(struct shim *s, struct client *c) {
   unsigned char hello[2];
@@ -267,7 +293,8 @@ static void read_hello(struct shim *s, struct client *c) {
   } else if (c->in[0] == 'A') {
     c->kind = ATTACH;
     c->want = c->in[1];
-    if (s->exit_known) {
+    if (c->want & WANT_MARK) mark(s, c);
+    if (s->exit_known && c->fd >= 0) {
       c->closing = true;
       flush(s, c);
     }

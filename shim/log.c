@@ -151,6 +151,19 @@ void log_write(struct log *log, int stream, const char *data, size_t n, uint64_t
   }
 }
 
+/* After log_flush(). A ring's file is its writer's: where that stands says nothing of what was put out. */
+void log_position(const struct log *log, uint64_t *inode, uint64_t *offset) {
+  struct stat st;
+  if (log->ring != NULL || log->fd < 0 || fstat(log->fd, &st) != 0) return;
+  *inode = st.st_ino;
+  *offset = (uint64_t)log->size;
+}
+
+size_t log_pending(const struct log *log, int stream, const char **data) {
+  *data = log->line[stream - 1].data;
+  return log->line[stream - 1].length;
+}
+
 void log_finish(struct log *log) {
   for (int stream = 1; stream <= 2; stream++) {
     struct line *l = &log->line[stream - 1];

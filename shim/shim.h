@@ -126,6 +126,8 @@ void stdin_drop(struct shim *s);
 struct log *log_open(const struct options *opt);
 void log_write(struct log *log, int stream, const char *data, size_t n, uint64_t now_ns);
 void log_flush(struct log *log);
+void log_position(const struct log *log, uint64_t *inode, uint64_t *offset); /* inode 0: not known */
+size_t log_pending(const struct log *log, int stream, const char **data);    /* of a line that has not ended */
 void log_finish(struct log *log);               /* unfinished last lines, then flush */
 void log_reaped(struct log *log, pid_t pid);
 void log_wait(struct log *log);                 /* until a running gzip has ended */

@@ -96,6 +96,8 @@ export interface Monitor {
    * Reads end when the process's output has ended.
    */
   attach(options: AttachOptions): Promise<Duplex>;
+  /** The same, and the place in the log from which the stream goes on: what is before it there and the stream make up the whole output. */
+  attachAtMark(options: AttachOptions): Promise<{ stream: Duplex; mark: LogMark }>;
   resize(rows: number, columns: number): Promise<void>;
   /** Undoes a spawn() that is not to be started after all; resolves when nothing is left of it. */
   abandon(): Promise<void>;
@@ -112,6 +114,16 @@ export interface Monitor {
   readonly ended: AbortSignal;
   /** The runtime has forgotten the process as well: its directory may go and its name be used again. Never rejects. */
   readonly closed: Promise<void>;
+}
+
+/** A place in a container's log. */
+export interface LogMark {
+  /** Of the file; 0 when the place is not known. */
+  inode: bigint;
+  /** Bytes of that file. */
+  offset: number;
+  /** Nanoseconds since the epoch: when the log was there. */
+  timeNs: bigint;
 }
 
 export interface Monitors {

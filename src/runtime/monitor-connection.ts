@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import type { Duplex } from 'node:stream';
 
 /** Frames of shim/PROTOCOL.md: one byte of type, four of length (big endian), payload. */
 export interface Frame {
@@ -64,4 +65,21 @@ export function connectMonitor(dir: string, hello: Buffer): Promise<net.Socket> 
   }).finally(() => {
     if (directory !== null) fs.closeSync(directory);
   });
+}
+
+/** The first `length` bytes of a stream that nobody reads yet; the rest stays in it. Rejects when it ends before. */
+export async function readExactly(stream: Duplex, length: number): Promise<Buffer> {
+  for (;;) {
+    const bytes: Buffer | null = stream.read(length);
+    if (bytes !== null && bytes.length === length) return bytes;
+    if (bytes !== null || stream.destroyed || stream.readableEnded) throw new Error('the monitor ended its stream');
+    await new Promise<void>((resolve) => {
+      const events = ['readable', 'end', 'close'];
+      const wake = () => {
+        for (const event of events) stream.off(event, wake);
+        resolve();
+      };
+      for (const event of events) stream.on(event, wake);
+    });
+  }
 }

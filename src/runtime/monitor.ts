@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GantryError } from '../api/errors.ts';
 import { nowNs } from '../api/timestamp.ts';
 import { processStartTime, signalProcess } from '../linux/pidfd.ts';
-import type { AttachOptions, ExitStatus, Monitor, MonitorSpec } from './contract.ts';
-import { connectMonitor, encodeFrame, type Frame, FrameReader } from './monitor-connection.ts';
+import type { AttachOptions, ExitStatus, LogMark, Monitor, MonitorSpec } from './contract.ts';
+import { connectMonitor, encodeFrame, type Frame, FrameReader, readExactly } from './monitor-connection.ts';
 import { lastRuntimeError, RuntimeError, type RuntimeStage, runtimeFailure } from './runtime-error.ts';
 import { answerOf } from './silent-monitor.ts';
 
@@ -20,6 +20,9 @@ const RESCUE_MS = 1000;
 const HELLO_STDIN = 1;
 const HELLO_STDOUT = 2;
 const HELLO_STDERR = 4;
+const HELLO_MARK = 8;
+/** Bytes of a mark: inode, offset, time. */
+const MARK_LENGTH = 24;
 
 /** The daemon's end of one shim: follows the frames on its control connection. */
 export class ShimMonitor implements Monitor {
@@ -99,8 +102,26 @@ export class ShimMonitor implements Monitor {
   }
 
   async attach(options: AttachOptions): Promise<Duplex> {
+    return await this.#connect(options, 0);
+  }
+
+  async attachAtMark(options: AttachOptions): Promise<{ stream: Duplex; mark: LogMark }> {
+    const stream = await this.#connect(options, HELLO_MARK);
+    const bytes = await readExactly(stream, MARK_LENGTH);
+    const mark = {
+      inode: bytes.readBigUInt64BE(0),
+      offset: Number(bytes.readBigUInt64BE(8)),
+      timeNs: bytes.readBigUInt64BE(16),
+    };
+    return { stream, mark };
+  }
+
+  async #connect(options: AttachOptions, more: number): Promise<Duplex> {
     const flags =
-      (options.stdin ? HELLO_STDIN : 0) | (options.stdout ? HELLO_STDOUT : 0) | (options.stderr ? HELLO_STDERR : 0);
+      (options.stdin ? HELLO_STDIN : 0) |
+      (options.stdout ? HELLO_STDOUT : 0) |
+      (options.stderr ? HELLO_STDERR : 0) |
+      more;
     const socket = await connectMonitor(this.#key.dir, Buffer.from([0x41, flags]));
     // The shim closes when all output is delivered. A write after that fails, which is no news to anybody.
     socket.on('error', () => {});

@@ -142,6 +142,27 @@ for (const runtime of ['crun', 'runc']) {
       assert.equal(unframe(await three).stdout, 'b\n');
     });
 
+    it('tells a client where in the log its stream goes on', async () => {
+      const spec = fixture.spec(['sh', '-c', 'echo a; printf b; printf c >&2; read x; echo d'], { openStdin: true });
+      const monitor = await fixture.monitors.spawn(spec);
+      const first = await monitor.attachAtMark(OUTPUT);
+      const { ino } = fs.statSync(spec.log!.path, { bigint: true });
+      assert.deepEqual({ inode: first.mark.inode, offset: first.mark.offset }, { inode: ino, offset: 0 });
+      const one = readAll(first.stream);
+      await monitor.start();
+      while (!/"a\\n"/.test(fs.readFileSync(spec.log!.path, 'utf8'))) await sleep(5);
+      await sleep(100);
+      const second = await monitor.attachAtMark(ALL);
+      assert.equal(second.mark.inode, ino);
+      assert.equal(second.mark.offset, fs.statSync(spec.log!.path).size);
+      const two = readAll(second.stream);
+      second.stream.write('\n');
+      await monitor.closed;
+      assert.deepEqual(unframe(await one), { stdout: 'a\nbd\n', stderr: 'c' });
+      // What is not in the log yet comes with the stream.
+      assert.deepEqual(unframe(await two), { stdout: 'bd\n', stderr: 'c' });
+    });
+
     it('loses nothing for a slow client, nor in the log', async () => {
       const spec = fixture.spec(['sh', '-c', 'seq 1 600000']);
       const monitor = await fixture.monitors.spawn(spec);

@@ -45,7 +45,10 @@ export function bridge(client: Duplex, process: Duplex, options: BridgeOptions):
     const end = () => void (options.ended ?? Promise.resolve()).then(() => finish(false));
     output.on('end', end);
     // A stream that was destroyed never ends.
-    process.on('close', () => (options.transform === undefined ? end() : options.transform.end()));
+    const closed = () => (options.transform === undefined ? end() : options.transform.end());
+    process.on('close', closed);
+    // Over before we came: no event will tell.
+    if (process.readableEnded || process.destroyed) closed();
 
     if (!options.stdin) {
       client.resume();

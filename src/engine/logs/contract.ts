@@ -5,7 +5,7 @@
  * on its own (the daemon is not on that path and may be away); read() at any time, also while the monitor writes or rotates,
  * and after the container is gone to exited. Drivers hold no state between calls: all is derived from the record and the files.
  */
-import type { LogSink } from '../../runtime/contract.ts';
+import type { LogMark, LogSink } from '../../runtime/contract.ts';
 import type { ContainerRecord } from '../container-record.ts';
 
 export interface LogEntry {
@@ -32,6 +32,11 @@ export interface LogReadOptions {
    * process exited and monitor gone) and everything written by then was given.
    */
   follow: AbortSignal | null;
+  /**
+   * Instead of `follow`: called once everything was given that was there, it says how far to go on, null for all that is there by then.
+   * The read ends at that place.
+   */
+  upTo?: () => Promise<LogMark | null>;
   /** Ends a read early, silently. */
   signal: AbortSignal;
 }

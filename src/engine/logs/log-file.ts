@@ -93,8 +93,11 @@ export class LogFile {
     return found.count;
   }
 
-  /** Entries from the position to the file's present end. May be called again for what was written since. */
-  async *entries(): AsyncGenerator<LogEntry[]> {
+  /**
+   * Entries from the position to the file's present end, or of a plain file to `end`. May be called again for what was written
+   * since.
+   */
+  async *entries(end = Number.POSITIVE_INFINITY): AsyncGenerator<LogEntry[]> {
     if (this.compressed) {
       if (this.#finished) return;
       for await (const entries of this.#gunzipped()) {
@@ -112,8 +115,10 @@ export class LogFile {
     }
     for (;;) {
       // A new buffer each time: entries are views of it.
-      const buffer = Buffer.allocUnsafe(CHUNK);
-      const { bytesRead } = await this.handle.read(buffer, 0, CHUNK, this.position);
+      const length = Math.min(CHUNK, end - this.position);
+      if (length <= 0) return;
+      const buffer = Buffer.allocUnsafe(length);
+      const { bytesRead } = await this.handle.read(buffer, 0, length, this.position);
       if (bytesRead === 0) return;
       this.position += bytesRead;
       const data =

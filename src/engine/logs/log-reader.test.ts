@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -118,6 +118,42 @@ for (const { name, format, encode } of ENCODERS) {
     const torn = encode(5, 'never finished').subarray(0, 20);
     writeFileSync(path, Buffer.concat([encodeRange(0, 2), torn, encodeRange(2, 4)]));
     assert.deepEqual(numbers(await read(format)), [0, 1, 2, 3]);
+  });
+
+  test(`${name}: reading up to a place goes on through rotations and ends there`, async () => {
+    for (const rotations of [0, 1, 3]) {
+      writeFileSync(path, encodeRange(0, 10));
+      const upTo = async () => {
+        let next = 10;
+        for (let rotation = 0; rotation < rotations; rotation++) {
+          appendFileSync(path, encodeRange(next, next + 10));
+          for (let n = rotation; n > 0; n--) renameSync(`${path}.${n}`, `${path}.${n + 1}`);
+          renameSync(path, `${path}.1`);
+          next += 10;
+          writeFileSync(path, encodeRange(next, next + 10));
+          next += 10;
+        }
+        appendFileSync(path, encodeRange(next, next + 5));
+        const { ino, size } = statSync(path, { bigint: true });
+        const mark = { inode: ino, offset: Number(size), timeNs: timeOf(next + 5) };
+        // What comes behind it is not asked for, in this file or in another.
+        appendFileSync(path, encodeRange(next + 5, next + 9));
+        if (rotations > 1) {
+          for (let n = rotations; n > 0; n--) renameSync(`${path}.${n}`, `${path}.${n + 1}`);
+          renameSync(path, `${path}.1`);
+          writeFileSync(path, encodeRange(next + 9, next + 12));
+        }
+        return mark;
+      };
+      assert.deepEqual(numbers(await read(format, { upTo })), range(0, 15 + 20 * rotations), `${rotations}`);
+      for (const file of readdirSync(directory)) rmSync(join(directory, file));
+    }
+    writeFileSync(path, encodeRange(0, 10));
+    const all = async () => {
+      appendFileSync(path, encodeRange(10, 12));
+      return null;
+    };
+    assert.deepEqual(numbers(await read(format, { upTo: all })), range(0, 12));
   });
 
   test(`${name}: following goes through rotations and ends with the container`, async () => {

@@ -36,6 +36,28 @@ export async function* readLog(path: string, format: LogFormat, options: LogRead
       else await file.close();
       files.shift();
     }
+    if (options.upTo !== undefined) {
+      const mark = await options.upTo();
+      for (let seen = 0n; ; ) {
+        const found = mark !== null && live?.inode === mark.inode;
+        for await (const entries of live?.entries(found ? mark.offset : undefined) ?? []) {
+          if (options.signal.aborted) return;
+          // In a file that compression has made another one meanwhile the time has to do.
+          const due = found || mark === null ? entries : entries.filter((entry) => entry.timeNs <= mark.timeNs);
+          const fresh = seen === 0n ? due : due.filter((entry) => entry.timeNs > seen);
+          lastTime = entries.at(-1)?.timeNs ?? lastTime;
+          if (fresh.length > 0) yield fresh;
+        }
+        if (found) return;
+        const next = await nextFile(path, format, live);
+        if (next === null) return;
+        // Written between the last read and the rename.
+        for await (const entries of live?.entries() ?? []) yield select(entries).given;
+        await live?.close();
+        live = next.file;
+        seen = next.certain ? 0n : lastTime;
+      }
+    }
     if (changes === null) return;
     for (;;) {
       // Asked before reading: what was written up to here is read below, so an end seen now misses nothing.
