@@ -61,7 +61,12 @@ DK volume inspect same-volume nope
 DK network ls --format raw
 DK inspect web nope
 DK inspect -f '{{.Name}}\\t{{"\\t"}}|{{.State.Status}}' web
-DK inspect -f '{{json .Config.Labels}}' web
+DK inspect -f '{{json .Config.Labels}} {{json .HostConfig}} {{json .State}}' web
+DK inspect -f '{{.Mounts}}|{{.HostConfig.RestartPolicy}}|{{.HostConfig.PortBindings}}|{{.Config.Cmd}}|{{.Config.Entrypoint}}' web
+DK inspect -f '{{.State}}|{{if .State.Health}}h{{else}}n{{end}}|{{len .HostConfig.Binds}}|{{.HostConfig.Links}}' web
+DK inspect -f '{{.RepoTags}} {{.Config.Cmd}} {{.Config.Labels}} {{.Parent}}|{{json .RootFS}}' same-test
+DK network inspect -f '{{.IPAM.Config}} {{.Labels}} {{.ConfigFrom}}' host
+DK volume inspect -f '{{.Options}} {{.Labels}} {{.Status}}' same-volume
 DK inspect -f '{{range .Nope}}' web
 DK events --since 1h --until 0s --filter container=web --filter event=create --format '{{json .}}'
 DK events --since 1h --until 0s --filter container=web --filter event=create --format '{{.}}'

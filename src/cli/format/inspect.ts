@@ -1,24 +1,6 @@
 import { StatusError } from '../command.ts';
+import { goView, MAPS } from './go-view.ts';
 import { Template } from './template/template.ts';
-
-/** Fields of inspected objects that are maps with keys of the user's. */
-const MAPS: ReadonlySet<string> = new Set([
-  'Labels',
-  'Options',
-  'Networks',
-  'Ports',
-  'PortBindings',
-  'ExposedPorts',
-  'Volumes',
-  'Sysctls',
-  'Tmpfs',
-  'Config',
-  'Data',
-  'StorageOpt',
-  'Annotations',
-  'DriverOpts',
-  'Containers',
-]);
 
 /** Text of `inspect`: indented JSON of the list, or a line an object with --format (a Go template, or "json"). */
 export function formatInspected(objects: readonly unknown[], format: string): string {
@@ -26,9 +8,18 @@ export function formatInspected(objects: readonly unknown[], format: string): st
   if (format === 'json') return `${JSON.stringify(objects)}\n`;
   const template = parse(format, '');
   try {
-    return objects.map((object) => `${template.execute(object)}\n`).join('');
+    return objects.map((object) => `${execute(template, object)}\n`).join('');
   } catch (error) {
     throw new StatusError(1, `template parsing error: ${(error as Error).message}`);
+  }
+}
+
+/** Go's types first; what they do not allow may still be in the JSON. The message is then that of the second run. */
+function execute(template: Template, object: unknown): string {
+  try {
+    return template.execute(goView(object));
+  } catch {
+    return template.execute(object);
   }
 }
 
@@ -44,5 +35,5 @@ function parse(format: string, name: string): Template {
 /** One object (version, info) by a template or as JSON. `name` is what messages call the template. */
 export function formatObject(object: unknown, format: string, name = ''): string {
   if (format === 'json' || format === '{{json .}}') return `${JSON.stringify(object)}\n`;
-  return `${parse(format, name).execute(object)}\n`;
+  return `${execute(parse(format, name), object)}\n`;
 }

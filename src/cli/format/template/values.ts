@@ -79,7 +79,7 @@ export function toJson(value: unknown): string {
   if (value === MISSING || value === undefined) return 'null';
   return JSON.stringify(value, (_key, item) => {
     if (typeof item === 'function') return undefined;
-    return (item as { [AS_JSON]?: unknown } | null)?.[AS_JSON] ?? item;
+    return item !== null && typeof item === 'object' && AS_JSON in item ? item[AS_JSON] : item;
   });
 }
 
