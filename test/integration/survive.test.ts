@@ -94,10 +94,13 @@ describe('a container and a daemon that dies', () => {
   it('resumes restart policies', async () => {
     const always = await run(['sh', '-c', 'sleep 0.3'], { RestartPolicy: { Name: 'always' } });
     const stopped = await run(['sleep', '600'], { RestartPolicy: { Name: 'unless-stopped' } });
-    await daemon.request('POST', `/containers/${stopped}/stop?t=0`);
+    const unconditional = await run(['sleep', '600'], { RestartPolicy: { Name: 'always' } });
+    for (const id of [stopped, unconditional]) await daemon.request('POST', `/containers/${id}/stop?t=0`);
     await daemon.kill9();
     await new Promise((resolve) => setTimeout(resolve, 800));
     await daemon.start();
+    // A daemon that answers has started what is to start with it.
+    assert.equal((await inspect(unconditional)).State.Running, true);
     await until(async () => (await inspect(always)).State.Running === true);
     const count = (await inspect(always)).RestartCount;
     await until(async () => (await inspect(always)).RestartCount > count);

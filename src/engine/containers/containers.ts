@@ -209,7 +209,7 @@ export class Containers {
 
   /**
    * At daemon start: finds running containers again, reconciles what a crash left (storage and network included), resumes restart
-   * policies. Resolves when all is in its place; containers that policies start come up afterwards.
+   * policies. Resolves when all is in its place and what policies start has been started: who waits for the daemon finds it there.
    */
   async restore(): Promise<void> {
     const wasRunning = new Set(
@@ -223,7 +223,7 @@ export class Containers {
     }
     this.#deps.volumes.recover(this.records());
     await this.#restorer.reconcile();
-    void this.#restorer.startByPolicy(wasRunning);
+    await this.#restorer.startByPolicy(wasRunning);
   }
 
   /** Seconds that stopping the running containers may take by their own timeouts; null when one waits without end. */
