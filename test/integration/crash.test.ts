@@ -3,7 +3,7 @@
  * host and the disk must agree: what a client was told holds, nothing is half made, nothing leaks.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createReadStream, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import http from 'node:http';
 import { after, before, describe, it } from 'node:test';
@@ -218,22 +218,13 @@ describe(`killed at random points (GANTRY_CRASH_SEED=${SEED})`, () => {
       )
         .split('\n')
         .filter(Boolean),
-      ...execFileSync(
+      ...spawnSync(
         'find',
         // Others' cgroups may go while it looks, which it complains of: errors are not for us.
-        [
-          '/sys/fs/cgroup',
-          '-ignore_readdir_race',
-          '-type',
-          'd',
-          '-regextype',
-          'posix-extended',
-          '-regex',
-          '.*/[0-9a-f]{64}$',
-        ],
+        ['/sys/fs/cgroup', '-type', 'd', '-regextype', 'posix-extended', '-regex', '.*/[0-9a-f]{64}$'],
         { encoding: 'utf8' },
       )
-        .split('\n')
+        .stdout.split('\n')
         .filter((cgroup) => [...removing, ...ids].some((id) => cgroup.endsWith(id))),
     ];
     for (let tries = 0; tries < 200 && leftovers().length > baseMounts; tries++)

@@ -43,12 +43,12 @@ esac
   const start = (id: string) => daemon.request('POST', `/containers/${id}/start`);
   const leftovers = (id: string): string[] =>
     [
-      ...execFileSync('find', ['/sys/fs/cgroup', '-ignore_readdir_race', '-name', id], { encoding: 'utf8' }).split(
+      ...['', ...readdirSync('/sys/fs/cgroup')]
+        .map((hierarchy) => join('/sys/fs/cgroup', hierarchy, 'gantry', id))
+        .filter((path) => existsSync(path)),
+      ...spawnSync('pgrep', ['-af', `${daemon.directory}/run/containers/${id}`], { encoding: 'utf8' }).stdout.split(
         '\n',
       ),
-      ...(
-        spawnSync('pgrep', ['-af', `${daemon.directory}/run/containers/${id}`], { encoding: 'utf8' }).stdout ?? ''
-      ).split('\n'),
       ...[`/run/crun/${id}`, join(daemon.directory, 'run/containers', id)].filter((path) => existsSync(path)),
     ].filter((line) => line !== '');
 
