@@ -95,6 +95,7 @@ DK run --dns-search 'a b' same-test true
 DK create --cpu-percent 1 same-test true
 DK run --env-file latin1 same-test true
 DK run --env-file . same-test true 2>&1 | head -1
+DK run --rm --network none -i -a stdin same-test sh -c 'cat; exit 4' < settings/config.json
 DK commit web UPPER/Case
 DK commit --no-pause web
 DK tag same-test BAD/X

@@ -41,15 +41,14 @@ async function run(ctx: Context<typeof RUN_FLAGS>): Promise<number> {
     detachKeys: detachKeysOf(ctx, flags['detach-keys']),
   };
 
-  const showOutput = attachment.stdout || attachment.stderr;
-  const attached = attachment.stdin || showOutput;
+  const attached = attachment.stdin || attachment.stdout || attachment.stderr;
   const creating = create(ctx, flags, client, body);
   // While the engine creates: the connections to attach and to wait, and the code for them.
   if (attached) client.preconnect(2);
   const sessionModule = attached ? import('../terminal/session.ts') : undefined;
   const id = await creating;
-  if (!showOutput) ctx.stdout.write(`${id}\n`);
   if (!attached) {
+    ctx.stdout.write(`${id}\n`);
     await client.send('POST', containerPath(id, 'start')).catch((error: Error) => failStart(ctx, error));
     return 0;
   }
@@ -72,7 +71,7 @@ async function run(ctx: Context<typeof RUN_FLAGS>): Promise<number> {
     const { followSize } = await import('../terminal/resize.ts');
     followSize(client, containerPath(id, 'resize'), ctx.stdout);
   }
-  if ((await session) === 'detached' || !showOutput) return 0;
+  if ((await session) === 'detached') return 0;
   return await exitStatus(ctx, waiting);
 }
 
