@@ -54,5 +54,9 @@ test('a profile of the user', () => {
     architectures: ['SCMP_ARCH_X86_64'],
     syscalls: [{ names: ['chmod'], action: 'SCMP_ACT_ERRNO' }],
   });
+  const twice = { syscalls: [{ name: 'chmod', names: ['fchmod'], action: 'SCMP_ACT_ERRNO' }] };
+  assert.throws(() => customSeccomp(JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', ...twice }), plain), {
+    message: /'name' and 'names' were specified in the seccomp profile, use either/,
+  });
   assert.throws(() => customSeccomp('[', plain), { code: 'invalid_parameter', message: /^Decoding seccomp profile/ });
 });

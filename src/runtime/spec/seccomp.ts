@@ -76,7 +76,10 @@ export function customSeccomp(json: string, conditions: SeccompConditions): OciS
     throw new GantryError('invalid_parameter', 'Decoding seccomp profile failed: syscalls is not a list');
   }
   if (profile.archMap?.length && profile.architectures?.length) {
-    throw new GantryError('invalid_parameter', 'both architectures and archMap are specified in the seccomp profile');
+    throw new GantryError(
+      'invalid_parameter',
+      "'architectures' and 'archMap' were specified in the seccomp profile, use either 'architectures' or 'archMap'",
+    );
   }
   return resolveProfile({ ...profile, syscalls: profile.syscalls ?? [] }, conditions);
 }
@@ -86,7 +89,10 @@ function resolveProfile(profile: SeccompProfile, conditions: SeccompConditions):
   for (const rule of profile.syscalls) {
     if (!applies(rule, conditions)) continue;
     if (rule.name !== undefined && rule.names?.length) {
-      throw new GantryError('invalid_parameter', 'both name and names are specified in the seccomp profile');
+      throw new GantryError(
+        'invalid_parameter',
+        "'name' and 'names' were specified in the seccomp profile, use either 'name' or 'names'",
+      );
     }
     const args = rule.args ?? [];
     syscalls.push({
