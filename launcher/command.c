@@ -120,7 +120,7 @@ static bool sound_values(const struct command *c) {
   for (int i = 0; i < c->env.count; i++)
     if (c->env.at[i][0] == 0 || c->env.at[i][0] == '=') return false;
   for (int i = 0; i < c->labels.count; i++)
-    if (c->labels.at[i][0] == '=') return false;
+    if (c->labels.at[i][0] == 0 || c->labels.at[i][0] == '=') return false;
   for (int i = 0; i < c->volumes.count; i++) {
     /* source:destination[:options] with an absolute source or a name; what is relative or incomplete is left to the CLI. */
     const char *volume = c->volumes.at[i], *colon = strchr(volume, ':');
@@ -190,7 +190,7 @@ bool read_command(int argc, char **argv, struct command *c) {
   if (c->verb == EXEC && c->args.count == 0) return false;
   if (!sound_values(c)) return false;
 
-  if (variable("GANTRY_API_VERSION") || variable("DOCKER_API_VERSION")) return false;
+  if (variable("GANTRY_API_VERSION") || variable("DOCKER_API_VERSION") || variable("DOCKER_DEFAULT_PLATFORM")) return false;
   if (host == NULL && !variable("GANTRY_HOST") && !variable("DOCKER_HOST") && (variable("GANTRY_CONTEXT") || variable("DOCKER_CONTEXT")))
     return false;
   c->socket = engine_socket(host);

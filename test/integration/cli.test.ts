@@ -166,6 +166,13 @@ describe('the CLI with running containers', { skip }, () => {
       assert.deepEqual([result.failure, result.status, result.restored], [null, 33, true], result.output);
     });
 
+    test('what the container writes reaches the terminal as it is', async () => {
+      const program = 'stty -opost; printf "bare\\nfeed\\r\\nend"';
+      const result = await terminal(['run', '-it', '--rm', ...alone, 'cli-test', 'sh', '-c', program], []);
+      assert.match(result.output, /bare\nfeed\r\nend/);
+      assert.equal(result.restored, true);
+    });
+
     test('ctrl-c goes to the process', async () => {
       const result = await terminal(
         [

@@ -246,6 +246,7 @@ describe('the launcher and the whole CLI do the same', () => {
     'run -v /anonymous busybox',
     'run --rm=false busybox',
     'run -e =x busybox',
+    'run --label= busybox',
     'run --network name=n1,alias=x busybox',
     'run --nonsense busybox',
     'run',
@@ -376,6 +377,7 @@ describe('the launcher and the whole CLI do the same', () => {
       }
     }
     await same(['exec', 'web', 'true'], { output }, { env: { DOCKER_API_VERSION: '1.44' } }, false);
+    await same(['run', 'busybox'], { output }, { env: { DOCKER_DEFAULT_PLATFORM: 'linux/amd64' } }, false);
     await same(
       ['-H', `unix://${socket}`, 'exec', 'web', 'true'],
       { output },

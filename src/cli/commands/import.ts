@@ -1,4 +1,5 @@
 import { atLeast, defineCommand, list, string } from '../command.ts';
+import { wantedPlatform } from '../container/platform.ts';
 import { splitReference } from '../container/reference.ts';
 import { showProgress } from '../progress/progress.ts';
 import { readPieces } from './output-file.ts';
@@ -15,7 +16,7 @@ export const command = defineCommand({
   complete: { kind: 'file' },
   async run(ctx) {
     const [source, name] = ctx.args as [string, string?];
-    const { change, message, platform } = ctx.flags;
+    const { change, message } = ctx.flags;
     const remote = source.startsWith('http://') || source.startsWith('https://');
     const reference = name ? splitReference(name) : undefined;
     const stream = remote ? undefined : readPieces(source);
@@ -26,7 +27,7 @@ export const command = defineCommand({
         tag: reference?.tag,
         message: message || undefined,
         changes: change.length > 0 ? change : undefined,
-        platform: platform || undefined,
+        platform: wantedPlatform(ctx.flags.platform, ctx.env) || undefined,
       },
       ...(stream ? { stream, contentType: 'text/plain' } : {}),
     });

@@ -1,4 +1,5 @@
 import { bool, defineCommand, exactly, string } from '../command.ts';
+import { wantedPlatform } from '../container/platform.ts';
 import { splitReference } from '../container/reference.ts';
 import { pullImage } from '../progress/pull.ts';
 
@@ -15,7 +16,7 @@ export const command = defineCommand({
   complete: { kind: 'image' },
   async run(ctx) {
     const name = ctx.args[0]!;
-    const { quiet, platform } = ctx.flags;
+    const { quiet } = ctx.flags;
     if (!ctx.flags['disable-content-trust']) throw new Error('--disable-content-trust=false is not supported yet');
     if (!name.includes('@')) splitReference(name);
     const tagged = name.includes('@') || /:[^/]*$/.test(name);
@@ -24,7 +25,7 @@ export const command = defineCommand({
     const full = await pullImage(
       await ctx.client(),
       name,
-      platform,
+      wantedPlatform(ctx.flags.platform, ctx.env),
       quiet ? undefined : ctx.stdout,
       ctx.flags['all-tags'],
     );

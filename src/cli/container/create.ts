@@ -9,7 +9,7 @@ import type { FlagValues } from '../flags/spec.ts';
 import { openError } from '../io.ts';
 import { type CreateBody, createBody } from './create-body.ts';
 import { type CREATE_FLAGS, WINDOWS_FLAGS } from './flags.ts';
-import { checkPlatform } from './platform.ts';
+import { checkPlatform, wantedPlatform } from './platform.ts';
 
 type Flags = FlagValues<typeof CREATE_FLAGS>;
 
@@ -42,9 +42,10 @@ export function prepare(ctx: Context, flags: Flags, address: string): CreateBody
 
 /** Sends the request; resolves with the container's ID. */
 export async function create(ctx: Context, flags: Flags, client: Client, body: CreateBody): Promise<string> {
-  if (flags.platform !== '') {
+  const platform = wantedPlatform(flags.platform, ctx.env);
+  if (platform !== '') {
     try {
-      checkPlatform(flags.platform);
+      checkPlatform(platform);
     } catch (error) {
       throw new Error(`error parsing specified platform: ${(error as Error).message}`, { cause: error });
     }
@@ -67,7 +68,7 @@ export async function create(ctx: Context, flags: Flags, client: Client, body: C
     if (flags.pull === 'always') await pull(ctx, client, flags, body.Image!);
     const send = () =>
       client.json<ContainerCreateResponse>('POST', '/containers/create', {
-        query: { name: flags.name || undefined, platform: flags.platform || undefined },
+        query: { name: flags.name || undefined, platform: platform || undefined },
         json: body,
       });
     let answer: ContainerCreateResponse;
@@ -103,7 +104,7 @@ async function placeMacAddress(client: Client, body: CreateBody): Promise<void> 
 
 async function pull(ctx: Context, client: Client, flags: Flags, image: string): Promise<void> {
   const { pullImage } = await import('../progress/pull.ts');
-  await pullImage(client, image, flags.platform, flags.quiet ? undefined : ctx.stderr);
+  await pullImage(client, image, wantedPlatform(flags.platform, ctx.env), flags.quiet ? undefined : ctx.stderr);
 }
 
 /** The reference with the tag that is meant when there is none. */

@@ -41,3 +41,8 @@ export function platformQuery(text: string): string {
     ...(variant ? { variant } : {}),
   });
 }
+
+/** What --platform says, else the environment (DOCKER_DEFAULT_PLATFORM); '' when neither does. For create, run, pull and import, as in docker. */
+export function wantedPlatform(flag: string, env: Readonly<Record<string, string | undefined>>): string {
+  return flag || env.DOCKER_DEFAULT_PLATFORM || '';
+}

@@ -98,6 +98,10 @@ function pump(stream: Hijacked['stream'], keys: string | undefined, done: (end: 
 function rawMode(): () => void {
   const input = process.stdin;
   input.setRawMode(true);
+  // libuv's raw mode still turns "\n" into "\r\n" on its way out, which the container's own terminal has done already, or has left undone
+  // for a full-screen program. A terminal that stty cannot set shows lines with one "\r" too many, no worse. What restores it is setRawMode.
+  const { spawnSync } = process.getBuiltinModule('node:child_process') as typeof import('node:child_process');
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
   let raw = true;
   const restore = () => {
     if (!raw) return;
