@@ -189,18 +189,21 @@ describe('the end', () => {
       StopSignal: 'SIGKILL',
       HostConfig: { RestartPolicy: { Name: 'unless-stopped' } },
     });
-    const pids = await Promise.all([plain, stubborn, always].map((id) => pidOf(daemon, id)));
+    // Ended by the daemon it has failed.
+    const onFailure = await start(daemon, ['sleep', '1000'], {
+      StopSignal: 'SIGKILL',
+      HostConfig: { RestartPolicy: { Name: 'on-failure' } },
+    });
+    const all = [plain, stubborn, always, onFailure];
+    const pids = await Promise.all(all.map((id) => pidOf(daemon, id)));
     assert.equal(await daemon.stop(), 0);
-    assert.deepEqual(pids.map(alive), [false, false, false]);
+    assert.deepEqual(pids.map(alive), [false, false, false, false]);
     await daemon.start();
     const states = async () =>
-      Promise.all(
-        [plain, stubborn, always].map(
-          async (id) => (await daemon.request('GET', `/containers/${id}/json`)).json.State.Status,
-        ),
-      );
-    for (let found: string[] = []; found[2] !== 'running'; found = await states()) await sleep(20);
-    assert.deepEqual(await states(), ['exited', 'exited', 'running']);
+      Promise.all(all.map(async (id) => (await daemon.request('GET', `/containers/${id}/json`)).json.State.Status));
+    for (let found: string[] = []; found[2] !== 'running' || found[3] !== 'running'; found = await states())
+      await sleep(20);
+    assert.deepEqual(await states(), ['exited', 'exited', 'running', 'running']);
   });
 });
 

@@ -212,18 +212,13 @@ export class Containers {
    * policies. Resolves when all is in its place and what policies start has been started: who waits for the daemon finds it there.
    */
   async restore(): Promise<void> {
-    const wasRunning = new Set(
-      this.all()
-        .filter((container) => container.running || container.record.state.status === 'restarting')
-        .map((container) => container.id),
-    );
     if (this.#deps.hostFacts.apparmor) {
       // Containers that are not confined by it can do without; a start that needs it says why it fails.
       await ensureAppArmorProfile(DEFAULT_APPARMOR_PROFILE).catch((error) => this.#context.log.error(messageOf(error)));
     }
     this.#deps.volumes.recover(this.records());
     await this.#restorer.reconcile();
-    await this.#restorer.startByPolicy(wasRunning);
+    await this.#restorer.startByPolicy();
   }
 
   /** Seconds that stopping the running containers may take by their own timeouts; null when one waits without end. */

@@ -88,8 +88,8 @@ export class Restorer {
     await this.#clearExecs();
   }
 
-  /** Starts what restart policies want to run. `wasRunning`: containers that ran, or waited to, when the last daemon ended. */
-  async startByPolicy(wasRunning: ReadonlySet<string>): Promise<void> {
+  /** Starts what restart policies want to run. */
+  async startByPolicy(): Promise<void> {
     const wanted = this.#parts.index.all().filter((container) => {
       const { status, startedAt } = container.record.state;
       if (status !== 'exited' && status !== 'restarting') return false;
@@ -99,7 +99,6 @@ export class Restorer {
         exitCode: state.exitCode,
         stoppedByUser,
         restartCount,
-        wasRunning: wasRunning.has(container.id),
       });
     });
     await eachOf(wanted, STARTS_AT_ONCE, (container) => this.#parts.lifecycle.startByPolicy(container));

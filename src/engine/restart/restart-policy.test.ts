@@ -30,12 +30,13 @@ test('which exits are followed by a restart', () => {
 });
 
 test('what starts with the daemon', () => {
-  const facts = { exitCode: 1, stoppedByUser: false, restartCount: 0, wasRunning: true };
+  const facts = { exitCode: 1, stoppedByUser: false, restartCount: 0 };
   assert.equal(startsWithDaemon({ Name: 'always' }, { ...facts, stoppedByUser: true }), true);
   assert.equal(startsWithDaemon({ Name: 'unless-stopped' }, { ...facts, stoppedByUser: true }), false);
-  assert.equal(startsWithDaemon({ Name: 'unless-stopped' }, { ...facts, wasRunning: false }), true);
+  assert.equal(startsWithDaemon({ Name: 'unless-stopped' }, facts), true);
   assert.equal(startsWithDaemon({ Name: 'on-failure' }, facts), true);
   assert.equal(startsWithDaemon({ Name: 'on-failure' }, { ...facts, exitCode: 0 }), false);
-  assert.equal(startsWithDaemon({ Name: 'on-failure' }, { ...facts, wasRunning: false }), false);
+  assert.equal(startsWithDaemon({ Name: 'on-failure' }, { ...facts, stoppedByUser: true }), false);
+  assert.equal(startsWithDaemon({ Name: 'on-failure', MaximumRetryCount: 1 }, { ...facts, restartCount: 1 }), false);
   assert.equal(startsWithDaemon({ Name: 'no' }, facts), false);
 });

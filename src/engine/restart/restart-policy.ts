@@ -46,20 +46,8 @@ export function shouldRestart(policy: RestartPolicy | undefined, facts: ExitFact
 
 /**
  * Whether a container that does not run is started with the daemon: `always` even if the user stopped it, `unless-stopped` if he did not, `on-failure`
- * when it ran as the daemon (or the machine) went down and has failed since.
+ * when its last run failed and retries are left, for instance because it was stopped with the daemon.
  */
-export function startsWithDaemon(
-  policy: RestartPolicy | undefined,
-  facts: ExitFacts & { wasRunning: boolean },
-): boolean {
-  switch (policy?.Name) {
-    case 'always':
-      return true;
-    case 'unless-stopped':
-      return !facts.stoppedByUser;
-    case 'on-failure':
-      return facts.wasRunning && shouldRestart(policy, facts);
-    default:
-      return false;
-  }
+export function startsWithDaemon(policy: RestartPolicy | undefined, facts: ExitFacts): boolean {
+  return policy?.Name === 'always' || shouldRestart(policy, facts);
 }
