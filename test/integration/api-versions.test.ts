@@ -210,7 +210,8 @@ describe('an answer to an older version', { skip }, () => {
 
   test('to events has no creation of images before 1.46', async () => {
     const id = await create('1.50');
-    const since = Date.now() / 1000 - 1;
+    // Tests before this one have events of images as well.
+    const since = Date.now() / 1000;
     await ok('1.50', 'POST', `/commit?container=${id}`);
     const actions = async (version: string) =>
       (await call(version, 'GET', `/events?since=${since}&until=${Date.now() / 1000}&filters={"type":["image"]}`)).text

@@ -1,7 +1,7 @@
 /** One log file on disk and the set that rotation makes of it: path, path.1, path.2.gz, ... from new to old. */
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { errnoOf } from '../../api/errors.ts';
 import type { LogEntry } from './contract.ts';
@@ -57,22 +57,16 @@ export class LogFile {
     return (await this.handle.stat()).size;
   }
 
-  /** Whether the file at a path is this one, or what compression made of it. False when nothing is there. */
-  async isAt(path: string): Promise<boolean> {
-    const there = await LogFile.open(path, this.#format);
-    if (there === null) return false;
-    try {
-      if (there.inode === this.inode) return true;
-      if (!there.compressed || this.compressed) return false;
-      // gzip keeps the time of the last write, and has the length at its end (RFC 1952, MTIME and ISIZE).
-      const mine = await this.handle.stat({ bigint: true });
-      const its = await there.handle.stat({ bigint: true });
-      if (mine.mtimeNs !== its.mtimeNs || its.size < 4n) return false;
-      const { buffer } = await there.handle.read(Buffer.alloc(4), 0, 4, Number(its.size) - 4);
-      return buffer.readUInt32LE() === Number(mine.size & 0xffff_ffffn);
-    } finally {
-      await there.close();
-    }
+  /** Whether another open file is this one, or what compression made of it. */
+  async isSameAs(other: LogFile): Promise<boolean> {
+    if (other.inode === this.inode) return true;
+    if (!other.compressed || this.compressed) return false;
+    // gzip keeps the time of the last write, and has the length at its end (RFC 1952, MTIME and ISIZE).
+    const mine = await this.handle.stat({ bigint: true });
+    const its = await other.handle.stat({ bigint: true });
+    if (mine.mtimeNs !== its.mtimeNs || its.size < 4n) return false;
+    const { buffer } = await other.handle.read(Buffer.alloc(4), 0, 4, Number(its.size) - 4);
+    return buffer.readUInt32LE() === Number(mine.size & 0xffff_ffffn);
   }
 
   /** Moves to the last `count` entries; returns how many there are. */
@@ -149,70 +143,89 @@ export class LogFile {
   }
 }
 
-/** Rotations that may come in between while files of a set are opened; then what there is is taken. */
-export const OPEN_TRIES = 20;
-
-/** Opens the whole set, oldest first, as it was at one moment: rotation moves and removes files meanwhile. */
+/** Opens the whole set, oldest first. The last one is the live one, or was a moment ago. */
 export async function openLogFiles(path: string, format: LogFormat): Promise<LogFile[]> {
-  for (let tries = 1; ; tries++) {
-    const set = await listLogFiles(path);
-    const files: LogFile[] = [];
-    for (const name of set.names) {
-      const file = await LogFile.open(name, format);
-      if (file !== null) files.unshift(file);
+  const files: LogFile[] = [];
+  for await (const file of newestFirst(path, format)) {
+    // It has moved since it came first, perhaps behind newer ones: where it is now is its place among those that come after.
+    for (const [index, taken] of files.entries()) {
+      if (!(await taken.isSameAs(file))) continue;
+      await taken.close();
+      files.splice(index, 1);
+      break;
     }
-    if (tries >= OPEN_TRIES || (await unchanged(path, set))) return files;
-    for (const file of files) await file.close();
+    files.unshift(file);
+  }
+  return files;
+}
+
+/**
+ * The file written after `current` (after none: the oldest), or null while `current` is the live one. `certain` is false when `current` is in
+ * the set no more: then the oldest one comes next, and the caller skips by time what it might have seen.
+ */
+export async function nextLogFile(
+  path: string,
+  format: LogFormat,
+  current: LogFile | null,
+): Promise<{ file: LogFile; certain: boolean } | null> {
+  let newer: LogFile | null = null;
+  for await (const file of newestFirst(path, format)) {
+    if (current !== null && (await current.isSameAs(file))) {
+      await file.close();
+      return newer === null ? null : { file: newer, certain: true };
+    }
+    await newer?.close();
+    newer = file;
+  }
+  return newer === null ? null : { file: newer, certain: current === null };
+}
+
+/**
+ * Opens the set one by one; who takes a file closes it. Rotation goes on meanwhile and moves each file to a higher number, which is where this walks
+ * to: a file can come twice, but none can be missed.
+ */
+async function* newestFirst(path: string, format: LogFormat): AsyncGenerator<LogFile> {
+  const highest = await highestNumber(path);
+  // Between two steps of a rotation one number is free; behind the highest one known another free one is the end.
+  for (let number = 0, free = 0; free < 2; number++) {
+    const file = await openNumbered(path, number, format);
+    if (file !== null) {
+      free = 0;
+      yield file;
+    } else if (number > highest) free++;
   }
 }
 
-export interface LogFileSet {
-  /** Inode of the live file; null while there is none. */
-  live: bigint | null;
-  /** Paths, newest first. */
-  names: string[];
+async function openNumbered(path: string, number: number, format: LogFormat): Promise<LogFile | null> {
+  if (number === 0) return LogFile.open(path, format);
+  for (;;) {
+    const plain = await LogFile.open(`${path}.${number}`, format);
+    if (plain !== null) return plain;
+    const compressed = await LogFile.open(`${path}.${number}.gz`, format);
+    // While both are there the compressed one is not whole.
+    if (compressed === null || !(await exists(`${path}.${number}`))) return compressed;
+    await compressed.close();
+  }
 }
 
-export async function listLogFiles(path: string): Promise<LogFileSet> {
-  const live = await inodeOf(path);
-  return { live, names: await rotatedNames(path) };
-}
-
-/** Whether nothing was rotated or compressed since `set` was listed: what was opened by its names is what they meant. */
-export async function unchanged(path: string, set: LogFileSet): Promise<boolean> {
-  const now = await listLogFiles(path);
-  return now.live === set.live && now.names.join('\n') === set.names.join('\n');
-}
-
-async function inodeOf(path: string): Promise<bigint | null> {
+async function exists(path: string): Promise<boolean> {
   try {
-    return (await stat(path, { bigint: true })).ino;
+    await stat(path);
+    return true;
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
+    if (errnoOf(error) === 'ENOENT') return false;
     throw error;
   }
 }
 
-/** Paths of the live file and its rotated ones, newest first. */
-async function rotatedNames(path: string): Promise<string[]> {
-  const directory = dirname(path);
+/** Of the rotated files that are there; 0 without one. */
+async function highestNumber(path: string): Promise<number> {
   const base = basename(path);
-  let names: string[];
   try {
-    names = await readdir(directory);
+    const names = (await readdir(dirname(path))).filter((name) => name.startsWith(`${base}.`));
+    return Math.max(0, ...names.map((name) => Number(/^\.(\d+)(?:\.gz)?$/.exec(name.slice(base.length))?.[1] ?? 0)));
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
+    if (errnoOf(error) === 'ENOENT') return 0;
     throw error;
   }
-  const numbered: { number: number; name: string }[] = [{ number: 0, name: base }];
-  for (const name of names) {
-    const match = name.startsWith(`${base}.`) ? /^\.(\d+)(?:\.gz)?$/.exec(name.slice(base.length)) : null;
-    if (match !== null) numbered.push({ number: Number(match[1]), name });
-  }
-  // While a rotated file is being compressed both forms are there for a moment; the plain one is whole.
-  const kept = numbered.filter(
-    ({ number, name }) =>
-      !(name.endsWith('.gz') && numbered.some((other) => other.number === number && other.name !== name)),
-  );
-  return kept.sort((a, b) => a.number - b.number).map(({ name }) => join(directory, name));
 }

@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { LogEntry, LogReadOptions } from './contract.ts';
-import { LogFile, type LogFormat, listLogFiles, OPEN_TRIES, openLogFiles, unchanged } from './log-file.ts';
+import { type LogFile, type LogFormat, nextLogFile, openLogFiles } from './log-file.ts';
 
 /** Reads a rotated set of log files, and follows it. See LogDriver.read. */
 export async function* readLog(path: string, format: LogFormat, options: LogReadOptions): AsyncGenerator<LogEntry[]> {
@@ -40,16 +40,19 @@ export async function* readLog(path: string, format: LogFormat, options: LogRead
       const mark = await options.upTo();
       for (let seen = 0n; ; ) {
         const found = mark !== null && live?.inode === mark.inode;
+        let passed = false;
         for await (const entries of live?.entries(found ? mark.offset : undefined) ?? []) {
           if (options.signal.aborted) return;
-          // In a file that compression has made another one meanwhile the time has to do.
-          const due = found || mark === null ? entries : entries.filter((entry) => entry.timeNs <= mark.timeNs);
+          const late = mark !== null && entries.at(found ? 0 : -1)!.timeNs > mark.timeNs;
+          // In a file that compression has made another one meanwhile the time has to do; one that begins later has only got its inode.
+          const due = late ? entries.filter((entry) => entry.timeNs <= mark.timeNs) : entries;
           const fresh = seen === 0n ? due : due.filter((entry) => entry.timeNs > seen);
           lastTime = entries.at(-1)?.timeNs ?? lastTime;
           if (fresh.length > 0) yield fresh;
+          passed ||= late;
         }
-        if (found) return;
-        const next = await nextFile(path, format, live);
+        if (found || passed) return;
+        const next = await nextLogFile(path, format, live);
         if (next === null) return;
         // Written between the last read and the rename.
         for await (const entries of live?.entries() ?? []) yield select(entries).given;
@@ -64,7 +67,7 @@ export async function* readLog(path: string, format: LogFormat, options: LogRead
       const ended = changes.ended;
       if (live !== null && (yield* drain(live))) return;
       for (;;) {
-        const next = await nextFile(path, format, live);
+        const next = await nextLogFile(path, format, live);
         if (next === null) break;
         if (live !== null) {
           // Written between the last read and the rename.
@@ -103,32 +106,6 @@ async function seekTail(files: LogFile[], tail: number | null): Promise<void> {
     } else await file.close();
   }
   files.splice(0, files.length, ...kept);
-}
-
-/**
- * The file written after `current`, or null while `current` is the live one. `certain` is false when `current` is in the set
- * no more: then the oldest one comes next, and the caller skips by time what it might have seen.
- */
-async function nextFile(
-  path: string,
-  format: LogFormat,
-  current: LogFile | null,
-): Promise<{ file: LogFile; certain: boolean } | null> {
-  for (let tries = 1; ; tries++) {
-    const set = await listLogFiles(path);
-    // Between two steps of a rotation, or not written to yet.
-    if (set.live === null || set.live === current?.inode) return null;
-    const { names } = set;
-    let at = -1;
-    for (let index = 1; current !== null && at < 0 && index < names.length; index++) {
-      if (await current.isAt(names[index]!)) at = index;
-    }
-    const file = await LogFile.open(names.at(at < 0 ? -1 : at - 1)!, format);
-    if (file !== null) {
-      if (tries >= OPEN_TRIES || (await unchanged(path, set))) return { file, certain: at >= 0 || current === null };
-      await file.close();
-    }
-  }
 }
 
 /** Wakes the reader when something may have changed. */
