@@ -62,8 +62,8 @@ async function stop(id: string): Promise<void> {
 describe('attach with logs and stream', { skip }, () => {
   const cases: [what: string, log: Record<string, string>, clients: number][] = [
     ['of a log without rotation', {}, 12],
-    ['of a log that is rotated', { 'max-size': '500k', 'max-file': '2000' }, 12],
-    ['of a log that is rotated and compressed', { 'max-size': '500k', 'max-file': '1000', compress: 'true' }, 8],
+    ['of a log that is rotated', { 'max-size': '50k', 'max-file': '2000' }, 12],
+    ['of a log that is rotated and compressed', { 'max-size': '50k', 'max-file': '1000', compress: 'true' }, 8],
   ];
   for (const [what, log, clients] of cases) {
     test(`gives every byte once, ${what}`, async () => {
