@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../api/errors.ts';
 import { lockFile } from '../linux/file-lock.ts';
@@ -6,7 +6,7 @@ import { lockFile } from '../linux/file-lock.ts';
 /** Writes the pid file; the function returned removes it, when it is still ours. Throws Error when the process named in it lives. */
 export function takePidFile(path: string): () => void {
   const other = readPid(path);
-  if (other !== null && other !== process.pid && existsSync(`/proc/${other}`)) {
+  if (other !== null && other !== process.pid && lives(other)) {
     throw new Error(`ensure gantryd is not running or delete ${path}: process with PID ${other} is still running`);
   }
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
@@ -32,6 +32,17 @@ export function lockDataRoot(dataRoot: string): () => void {
     throw new Error(`the data root ${dataRoot} is in use by another gantryd`, { cause });
   }
   return () => closeSync(fd);
+}
+
+/** One that has ended and whose parent has not asked for its status yet (a zombie) does not. */
+function lives(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // proc(5): the state comes behind the name, which may hold any character.
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
 }
 
 function readPid(path: string): number | null {
