@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,16 +24,15 @@ test('a pid file names this process, and is refused while another one that it na
 test('a zombie is not taken for a daemon that runs', () => {
   const directory = mkdtempSync(join(tmpdir(), 'gantry-pidfile-'));
   const path = join(directory, 'gantryd.pid');
-  // The shell becomes a program that never asks for the status of its child.
-  const parent = spawn('sh', ['-c', `true & echo $! >${path}; exec sleep 1000`]);
+  const go = join(directory, 'go');
+  // The shell becomes a program that never asks for the status of its child, which ends after that.
+  const script = `sh -c 'while [ ! -e ${go} ]; do sleep 0.01; done' & echo $! >${path}; exec sleep 1000`;
+  const parent = spawn('sh', ['-c', script]);
   try {
-    const state = () => {
-      if (!existsSync(path) || readFileSync(path, 'utf8') === '') return '';
-      return execFileSync('sed', ['s/.*) //', `/proc/${readFileSync(path, 'utf8').trim()}/stat`], {
-        encoding: 'utf8',
-      })[0];
-    };
-    while (state() !== 'Z');
+    while (readFileSync(`/proc/${parent.pid}/comm`, 'utf8') !== 'sleep\n');
+    writeFileSync(go, '');
+    const stat = `/proc/${readFileSync(path, 'utf8').trim()}/stat`;
+    while (!/\) Z /.test(readFileSync(stat, 'utf8')));
     takePidFile(path)();
   } finally {
     parent.kill('SIGKILL');
