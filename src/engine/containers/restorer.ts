@@ -85,7 +85,7 @@ export class Restorer {
       }
     }
     await this.#removeUnknown();
-    await this.#clearExecs();
+    this.#clearExecs();
   }
 
   /** Starts what restart policies want to run. */
@@ -184,14 +184,16 @@ export class Restorer {
   }
 
   /** Execs are forgotten with their daemon; those that still run are their monitor's, whose directory goes when it ends. */
-  async #clearExecs(): Promise<void> {
+  /** Not waited for: an exec that was being made in a container that stands still is made when that goes on. */
+  #clearExecs(): void {
     const directory = join(this.#context.settings.execRoot, 'execs');
     for (const id of readdirSync(directory)) {
       const dir = join(directory, id);
-      const monitor = await this.#context.monitors.reconnect({ id, kind: 'exec', dir });
-      const remove = () => rmSync(dir, { recursive: true, force: true });
-      if (monitor === null) remove();
-      else void monitor.closed.then(remove);
+      this.#context.monitors
+        .reconnect({ id, kind: 'exec', dir })
+        .then((monitor) => monitor?.closed)
+        .then(() => rmSync(dir, { recursive: true, force: true }))
+        .catch((error) => this.#context.log.warn('clearing an exec', { exec: id, error: messageOf(error) }));
     }
   }
 }
