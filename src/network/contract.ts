@@ -1,21 +1,73 @@
+import type { IPAMConfig, Network } from '../api/schemas/network.ts';
+
 /**
- * Network namespaces of containers and what connects them. A sandbox is one pinned network namespace; an endpoint is one
- * interface in it. Sandboxes survive the daemon; their state is derived again from the container record at start-up.
+ * Network namespaces of containers and what connects them.
+ *
+ * A network is a record that the engine stores; its driver makes what stands for it on the host. A sandbox is one pinned network
+ * namespace, a container's; an endpoint is one interface in it, on one network. Sandboxes survive the daemon; what is known of them is
+ * derived again at start-up from the container records (EndpointInfo), the pins and the kernel.
+ *
+ * Life of a network: prepare() completes and checks a record, changing nothing; add() makes bridge, rules and the like (also at each
+ * start-up, for every stored network, idempotently); remove() takes them away. Life of an endpoint: createSandbox() or connect() makes
+ * it, disconnect() or releaseSandbox() ends it. All on the start path is synchronous system calls.
  */
 
+/** One network as the state store keeps it. What was asked for, completed with what was chosen: nothing in it changes later. */
+export interface NetworkRecord {
+  /** 64 hex digits. */
+  id: string;
+  name: string;
+  /** RFC 3339. */
+  created: string;
+  driver: string;
+  enableIpv4: boolean;
+  enableIpv6: boolean;
+  internal: boolean;
+  attachable: boolean;
+  labels: Record<string, string>;
+  /** Driver options as given. */
+  options: Record<string, string>;
+  ipam: {
+    driver: string;
+    options: Record<string, string> | null;
+    /** As the API shows it. */
+    config: IPAMConfig[];
+  };
+  /** The subnets that addresses come from, the given ones or those chosen; IPv4 before IPv6. */
+  pools: NetworkPool[];
+}
+
+export interface NetworkPool {
+  /** CIDR. */
+  subnet: string;
+  /** "" when the network has none (ipvlan in its layer 3 modes, IPv6 of an internal macvlan...). */
+  gateway: string;
+  /** CIDR within the subnet that addresses are chosen from; "" for all of it. */
+  ipRange: string;
+  /** Addresses of others in the subnet, never given out: by name. */
+  aux: Record<string, string>;
+}
+
+/** What the container record keeps of an endpoint while the container runs. */
 export interface EndpointInfo {
   networkName: string;
   networkId: string;
   endpointId: string;
   interfaceName: string;
+  /** The host's end of the pair; "" where there is none (macvlan, ipvlan). */
   hostInterfaceName: string;
   macAddress: string;
+  /** "" for an address that it does not have. */
   ipAddress: string;
   ipPrefixLen: number;
   gateway: string;
   ipv6Address: string;
   ipv6PrefixLen: number;
   ipv6Gateway: string;
+  /** --link-local-ip; missing for none. */
+  linkLocalIps?: string[];
+  /** The default route goes to the endpoint with the highest; missing for 0. */
+  gatewayPriority?: number;
 }
 
 export interface Sandbox {
@@ -39,16 +91,32 @@ export interface BridgeOptions {
   icc: boolean;
 }
 
+/** What is asked of one endpoint. "" and [] for what the network is to choose. */
+export interface EndpointRequest {
+  /** Name or ID of the network. */
+  network: string;
+  ipAddress: string;
+  ipv6Address: string;
+  linkLocalIps: string[];
+  macAddress: string;
+  /** Name the interface is to have. */
+  interfaceName: string;
+  gatewayPriority: number;
+  /** Settings of the interface (sysctl names with IFNAME in the interface's place), set before it comes up. */
+  sysctls: Record<string, string>;
+  /** Addresses it had in the last run, given again when still free. */
+  previous?: { ipAddress: string; ipv6Address: string };
+  /** Names besides the container's own by which others on this network find it. */
+  aliases: string[];
+}
+
 export interface SandboxRequest {
   containerId: string;
-  /** "bridge": an interface on the default bridge; "none": loopback only. "host" and "container:" need no sandbox. */
-  mode: 'bridge' | 'none';
-  /** Addresses this container had before, given again when still free. */
-  previous?: { ipAddress?: string; macAddress?: string };
-  macAddress?: string;
-  ipAddress?: string;
-  /** Sysctls of the namespace (net.*), applied before the interface comes up. */
-  sysctls?: Record<string, string>;
+  /** The container's name, by which others on its networks find it. */
+  name: string;
+  hostname: string;
+  /** In the order in which their interfaces are numbered; none for loopback only. */
+  endpoints: EndpointRequest[];
 }
 
 export interface ResolvRequest {
@@ -59,20 +127,144 @@ export interface ResolvRequest {
   hostNetwork?: boolean;
 }
 
+/** A container that runs, with all that name service and port publishing need to know of it. */
+export interface SandboxView {
+  containerId: string;
+  /** Present name; changes with a rename. */
+  name: string;
+  hostname: string;
+  /** The pinned namespace: sockets are opened in it with inNetworkNamespace() of linux/namespace.ts. */
+  path: string;
+  attachments: readonly Attachment[];
+}
+
+/** One endpoint of a container that runs. */
+export interface Attachment {
+  endpoint: EndpointInfo;
+  /** The network's driver, "bridge" and so on. */
+  driver: string;
+  /** User-defined networks have name service, the default bridge has not. */
+  userDefined: boolean;
+  internal: boolean;
+  /** Interface of the bridge; "" for other drivers. */
+  bridgeName: string;
+  /** com.docker.network.bridge.host_binding_ipv4; "" for every address. */
+  hostBinding: string;
+  /** Names by which others on this network find it: the container's name, its short ID, its aliases. Without duplicates. */
+  names: readonly string[];
+}
+
+/**
+ * Hook by which name service (dns/) and port publishing (ports/) follow the containers that run. Calls are synchronous, on the start path,
+ * and come after the interfaces, addresses and routes are in place; after a restart of the daemon every sandbox that lives is given to
+ * `opened` again, from within init(). Nothing is thrown but by opened() and attached(), whose caller then undoes the start or the connect.
+ */
+export interface SandboxObserver {
+  /** A sandbox was made, or found again at start-up, with these attachments (attached() is not called for them). */
+  opened(sandbox: SandboxView): void;
+  /** Its namespace is about to be let go of: sockets in it are to be closed. detached() is not called for what it had. */
+  closed(containerId: string): void;
+  /** Connected while it runs; `sandbox.attachments` has it already. */
+  attached(sandbox: SandboxView, attachment: Attachment): void;
+  /** Disconnected while it runs; `sandbox.attachments` has it no more. */
+  detached(sandbox: SandboxView, attachment: Attachment): void;
+  /** The container has another name. */
+  renamed(sandbox: SandboxView): void;
+  /** Its default route now goes by this endpoint, undefined for none: ports are published there. Also after opened(). */
+  gatewayChanged(sandbox: SandboxView, gateway: Attachment | undefined): void;
+}
+
+/** A network as its driver sees it, while the daemon runs. */
+export interface NetworkState {
+  readonly record: NetworkRecord;
+  /** Host interface that stands for it (bridge, or parent); "" for none. */
+  interfaceName: string;
+}
+
+/** What a driver is told to put into a sandbox: addresses have been chosen. */
+export interface LinkRequest {
+  containerId: string;
+  /** Open descriptor of the sandbox's namespace. */
+  namespace: number;
+  /** Free in the sandbox. */
+  interfaceName: string;
+  /** "" where the driver chooses (ipvlan has its parent's). */
+  macAddress: string;
+}
+
+/**
+ * One kind of network. Drivers are stateless but for what add() and remove() say; src/network/drivers.test.ts is the suite that each of
+ * them passes. Addresses, routes and names are common to all and not a driver's affair.
+ */
+export interface NetworkDriver {
+  readonly name: string;
+  /** Whether networks of this kind have addresses of their own ("host" and "null" have none). */
+  readonly addressed: boolean;
+  /** Checks and completes the record's options; changes nothing. Throws invalid_parameter, forbidden, not_supported. */
+  prepare(record: NetworkRecord, others: readonly NetworkRecord[]): void;
+  /** Makes what stands for the network on the host, or takes over what is there. Throws SystemCallError or GantryError; nothing is left then. */
+  add(record: NetworkRecord): NetworkState;
+  /** Takes it away. What is gone is no failure. */
+  remove(state: NetworkState): void;
+  /**
+   * Makes the interface in the sandbox, still down, and everything on the host side ready. Returns the name of the host's end, "" for
+   * none. Throws SystemCallError; nothing is left then.
+   */
+  connect(state: NetworkState, request: LinkRequest): string;
+  /** Whether a default route by this network needs no gateway's address but goes to the interface itself (ipvlan l3). */
+  routesByInterface(record: NetworkRecord): boolean;
+}
+
 export interface Networks {
-  /** Makes bridge and NAT rules (idempotent), fills the namespace pool, takes back the addresses in `live`. */
-  init(live: { containerId: string; endpoints: EndpointInfo[] }[]): Promise<void>;
+  /**
+   * Brings up the default bridge and the stored networks, fills the namespace pool, takes back what live containers have. A network
+   * that cannot be brought up is logged and refuses endpoints.
+   */
+  init(stored: readonly NetworkRecord[], live: readonly LiveSandbox[]): Promise<void>;
+  /** Follows the containers that run. To be called before init(). */
+  observe(observer: SandboxObserver): void;
+  /** The containers that run now. */
+  sandboxes(): SandboxView[];
+
+  /** Checks a new network and completes its record: subnets chosen, gateways set. Changes nothing but the record. */
+  prepare(record: NetworkRecord): void;
+  /** Makes it on the host. Nothing is left when it throws. */
+  add(record: NetworkRecord): Promise<void>;
+  /** Takes it from the host. Nobody may be on it. */
+  remove(id: string): Promise<void>;
+  /** The records of all networks: bridge, host, none and the user-defined ones. */
+  records(): NetworkRecord[];
+  /** By name, full ID or unambiguous prefix of it; undefined when there is none. */
+  find(reference: string): NetworkRecord | undefined;
+  /** As the API shows it, without its containers. */
+  describe(record: NetworkRecord): Network;
+
   /** Synchronous: on the start path. */
   createSandbox(request: SandboxRequest): Sandbox;
+  /** Puts a running container on another network. Throws forbidden when it is on it. */
+  connect(containerId: string, request: EndpointRequest): EndpointInfo;
+  /** Takes a running container off a network. */
+  disconnect(containerId: string, networkId: string): void;
+  /** A running container has another name. */
+  rename(containerId: string, name: string): void;
   /** Unpins the namespace (the kernel removes the veth) and frees its addresses. Never throws for what is gone. */
   releaseSandbox(containerId: string): void;
   /** Interface counters in a running sandbox, by interface name; key names as in the API's ContainerNetworkStats. */
   counters(containerId: string): Record<string, Record<string, number>>;
-  /** Networks as the API shows them: bridge, host, none. */
-  list(): import('../api/schemas/network.ts').Network[];
+
   /** Content of a container's resolv.conf (host's, daemon's or its own servers; loopback servers replaced). */
   resolvConf(request: ResolvRequest): string;
   hosts(request: { hostname: string; domainname: string; addresses: string[]; extraHosts: string[] }): string;
-  /** Removes what no running container owns (after a crash), then at close() also the pool. `keepLive`: leave bridge and sandboxes. */
+  /** Removes what no running container owns (after a crash), then at close() also the pool. `keepLive`: leave bridges and sandboxes. */
   close(options: { keepLive: boolean }): Promise<void>;
+}
+
+/** A container whose process lived on while no daemon was there. */
+export interface LiveSandbox {
+  containerId: string;
+  name: string;
+  hostname: string;
+  endpoints: EndpointInfo[];
+  /** Aliases by network name. */
+  aliases: Record<string, string[]>;
 }
