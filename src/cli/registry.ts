@@ -259,6 +259,31 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => ({ command: (await import('./commands/volume.ts')).rm }),
   },
   {
+    names: ['network connect'],
+    summary: 'Connect a container to a network',
+    load: async () => ({ command: (await import('./commands/network.ts')).connect }),
+  },
+  {
+    names: ['network create'],
+    summary: 'Create a network',
+    load: async () => ({ command: (await import('./commands/network.ts')).create }),
+  },
+  {
+    names: ['network disconnect'],
+    summary: 'Disconnect a container from a network',
+    load: async () => ({ command: (await import('./commands/network.ts')).disconnect }),
+  },
+  {
+    names: ['network prune'],
+    summary: 'Remove all unused networks',
+    load: async () => ({ command: (await import('./commands/prune.ts')).networkPrune }),
+  },
+  {
+    names: ['network rm', 'network remove'],
+    summary: 'Remove one or more networks',
+    load: async () => ({ command: (await import('./commands/network.ts')).rm }),
+  },
+  {
     names: ['network inspect'],
     summary: 'Display detailed information on one or more networks',
     load: async () => ({ command: (await import('./commands/inspect-one.ts')).networkInspect }),

@@ -7,12 +7,13 @@ import type { EngineContext } from '../engine/context.ts';
 import { EventBus } from '../engine/events.ts';
 import { Images } from '../engine/images/images.ts';
 import { LogDrivers } from '../engine/logs/log-drivers.ts';
+import { Attachments } from '../engine/networks/attachments.ts';
+import { NetworkCatalog } from '../engine/networks/networks.ts';
 import { StateStore } from '../engine/state-store.ts';
-import { NetworkCatalog } from '../engine/system/networks.ts';
 import { LocalContainerVolumes } from '../engine/volumes/container-volumes.ts';
 import { Volumes } from '../engine/volumes/volumes.ts';
 import { detectCgroups, removeEmptyCgroup } from '../linux/cgroup.ts';
-import { BridgeNetworks } from '../network/bridge-networks.ts';
+import { LocalNetworks } from '../network/local-networks.ts';
 import { CgroupControl } from '../runtime/cgroup-control.ts';
 import { ShimMonitors } from '../runtime/monitors.ts';
 import { OciRuntimeProgram } from '../runtime/oci-runtime.ts';
@@ -42,7 +43,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   const events = new EventBus();
   const cgroups = detectCgroups();
   const storage = openStorage(dataRoot);
-  const networks = new BridgeNetworks(settings.bridge, {
+  const networks = new LocalNetworks(settings.bridge, {
     execRoot,
     engineId: settings.engineId,
     dns: { dns, dnsSearch, dnsOptions },
@@ -80,7 +81,8 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
       files: new FilesOfContainers(storage, volumes),
       images,
       volumes,
-      networks: new NetworkCatalog(networks, () => containers.records()),
+      networks: new NetworkCatalog(context, () => containers.records()),
+      attachments: new Attachments(context, (reference) => containers.resolve(reference)),
       events,
       system: {
         context,

@@ -47,8 +47,12 @@ export interface ContainerRecord {
   flatReadOnly?: boolean;
   /** Anonymous volumes made for this container, removed by rm -v. */
   anonymousVolumes: string[];
-  /** Requested endpoint settings by network name, as in NetworkingConfig. */
+  /** Requested endpoint settings of the networks that it is on, or will be when it starts, by network name. */
   endpointsConfig: Record<string, EndpointSettings>;
+  /** Set where endpointsConfig names the network of the mode too; records of earlier versions leave that one out. */
+  networksListed?: boolean;
+  /** Addresses it had when it last ran, by network name: given again where they are free. */
+  addresses?: Record<string, { ipAddress: string; ipv6Address: string }>;
   /** Present while it runs. */
   sandbox: { sandboxId: string; path: string; endpoints: EndpointInfo[] } | null;
   /** Runtime it was started with. */

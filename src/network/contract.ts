@@ -46,6 +46,8 @@ export interface NetworkPool {
   ipRange: string;
   /** Addresses of others in the subnet, never given out: by name. */
   aux: Record<string, string>;
+  /** Asked for, not chosen: only in such a subnet a container may ask for an address. */
+  given: boolean;
 }
 
 /** What the container record keeps of an endpoint while the container runs. */
@@ -179,6 +181,11 @@ export interface NetworkState {
   readonly record: NetworkRecord;
   /** Host interface that stands for it (bridge, or parent); "" for none. */
   interfaceName: string;
+  /** Its index, 0 for none. */
+  index: number;
+  mtu: number;
+  /** Made by Gantry, so removed by it; one that an administrator made is only used. */
+  own: boolean;
 }
 
 /** What a driver is told to put into a sandbox: addresses have been chosen. */
@@ -188,7 +195,7 @@ export interface LinkRequest {
   namespace: number;
   /** Free in the sandbox. */
   interfaceName: string;
-  /** "" where the driver chooses (ipvlan has its parent's). */
+  /** Passed over where the kernel chooses (ipvlan has its parent's). */
   macAddress: string;
 }
 
@@ -198,14 +205,14 @@ export interface LinkRequest {
  */
 export interface NetworkDriver {
   readonly name: string;
-  /** Whether networks of this kind have addresses of their own ("host" and "null" have none). */
-  readonly addressed: boolean;
+  /** Subnets on the host's own links are another network's, not this one's: a bridge. macvlan and ipvlan share their parent's. */
+  readonly ownSubnets: boolean;
   /** Checks and completes the record's options; changes nothing. Throws invalid_parameter, forbidden, not_supported. */
   prepare(record: NetworkRecord, others: readonly NetworkRecord[]): void;
   /** Makes what stands for the network on the host, or takes over what is there. Throws SystemCallError or GantryError; nothing is left then. */
   add(record: NetworkRecord): NetworkState;
-  /** Takes it away. What is gone is no failure. */
-  remove(state: NetworkState): void;
+  /** Takes it away; `shared`: another network stands on the same interface. What is gone is no failure. */
+  remove(state: NetworkState, shared: boolean): void;
   /**
    * Makes the interface in the sandbox, still down, and everything on the host side ready. Returns the name of the host's end, "" for
    * none. Throws SystemCallError; nothing is left then.

@@ -11,7 +11,7 @@ const INTERVAL_MS = 2000;
  * FORWARD policy to DROP, or flushes the chain, and containers that run must keep their network.
  */
 export class ForwardWatch {
-  readonly #bridgeName: string;
+  readonly #bridges: () => readonly string[];
   readonly #log: NetworkLog;
   readonly #nft = new NftForward();
   #timer: NodeJS.Timeout | undefined;
@@ -19,8 +19,9 @@ export class ForwardWatch {
   #work: Promise<void> = Promise.resolve();
   #queued: NodeJS.Immediate | undefined;
 
-  constructor(bridgeName: string, log: NetworkLog) {
-    this.#bridgeName = bridgeName;
+  /** @param bridges the interfaces that containers reach other networks by, at the time of asking */
+  constructor(bridges: () => readonly string[], log: NetworkLog) {
+    this.#bridges = bridges;
     this.#log = log;
   }
 
@@ -37,6 +38,13 @@ export class ForwardWatch {
       this.#queued = undefined;
       this.#check();
     });
+  }
+
+  /** After there is another bridge: as start(). */
+  async refresh(): Promise<void> {
+    this.#seen = '';
+    this.#check();
+    await this.#work;
   }
 
   async close(): Promise<void> {
@@ -60,16 +68,17 @@ export class ForwardWatch {
   }
 
   async #addRules(backend: Backend): Promise<void> {
-    const bridge = this.#bridgeName;
-    try {
-      if (await acceptForwarding(backend, bridge)) {
-        // The rules are as they were before they were flushed: not to be taken for those of now.
+    for (const bridge of this.#bridges()) {
+      try {
+        if (await acceptForwarding(backend, bridge)) {
+          // The rules are as they were before they were flushed: not to be taken for those of now.
+          this.#seen = '';
+          this.#log.info('the FORWARD policy is DROP: rules added for the bridge', { backend, bridge });
+        }
+      } catch (error) {
+        this.#log.warn('cannot add rules to the FORWARD chain', { backend, error: messageOf(error) });
         this.#seen = '';
-        this.#log.info('the FORWARD policy is DROP: rules added for the bridge', { backend, bridge });
       }
-    } catch (error) {
-      this.#log.warn('cannot add rules to the FORWARD chain', { backend, error: messageOf(error) });
-      this.#seen = '';
     }
   }
 }

@@ -25,14 +25,17 @@ export interface HostsRequest {
  * "host-gateway" stands for. Throws invalid_parameter when that is asked for and there is none.
  */
 export function makeHostsFile(request: HostsRequest, gateways: readonly string[]): string {
-  const lines = [...LOOPBACK];
-  lines.push(...extraHostLines(request.extraHosts, gateways));
+  const lines = [...LOOPBACK, ...extraHostLines(request.extraHosts, gateways), ...ownHostLines(request)];
+  return `${lines.join('\n')}\n`;
+}
+
+/** The lines of a container's own name, one for each of its addresses. */
+export function ownHostLines(request: Omit<HostsRequest, 'extraHosts'>): string[] {
   // The full name first, then the bare one, whichever way the two were split.
   const fullName = request.domainname === '' ? request.hostname : `${request.hostname}.${request.domainname}`;
   const dot = fullName.indexOf('.');
   const names = dot > 0 ? `${fullName} ${fullName.slice(0, dot)}` : fullName;
-  for (const address of request.addresses) lines.push(`${address}\t${names}`);
-  return `${lines.join('\n')}\n`;
+  return request.addresses.map((address) => `${address}\t${names}`);
 }
 
 /** A line for each extra host and address of it. */

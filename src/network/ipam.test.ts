@@ -1,44 +1,41 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { GantryError } from '../api/errors.ts';
-import { chooseNetwork, DEFAULT_ADDRESS_POOLS, macOf, SubnetAllocator } from './ipam.ts';
-import { broadcastOf, contains, formatIpv4, formatNetwork, overlaps, parseCidr, parseIpv4 } from './ipv4.ts';
+import { contains, formatAddress, formatNetwork, lastOf, overlaps, parseAddress, parseCidr } from './ip.ts';
+import { chooseNetwork, DEFAULT_ADDRESS_POOLS, localIpv6Pool, macOf, SubnetAllocator } from './ipam.ts';
 
 const network = (text: string) => parseCidr(text).network;
-const ip = (text: string) => parseIpv4(text)!;
+const ip = (text: string) => parseAddress(text)!;
+const text4 = (value: bigint | undefined) => (value === undefined ? undefined : formatAddress(4, value));
 
-describe('IPv4', () => {
-  test('addresses are read and written', () => {
-    for (const text of ['0.0.0.0', '127.0.0.1', '172.17.255.254', '255.255.255.255']) {
-      assert.equal(formatIpv4(ip(text)), text);
-    }
-    for (const text of ['', '1.2.3', '1.2.3.4.5', '256.1.1.1', '01.2.3.4', '1.2.3.4 ', '::1', 'a.b.c.d', '-1.2.3.4']) {
-      assert.equal(parseIpv4(text), undefined, text);
-    }
-  });
-
+describe('addresses and networks', () => {
   test('networks', () => {
     assert.equal(formatNetwork(network('172.17.42.1/16')), '172.17.0.0/16');
     assert.equal(formatNetwork(network('255.255.255.255/0')), '0.0.0.0/0');
-    assert.equal(formatIpv4(broadcastOf(network('192.168.16.1/20'))), '192.168.31.255');
-    assert.equal(formatIpv4(broadcastOf(network('10.0.0.1/32'))), '10.0.0.1');
-    assert.equal(formatIpv4(broadcastOf(network('200.0.0.1/0'))), '255.255.255.255');
+    assert.equal(formatNetwork(network('fd00:1:2:3:4::5/64')), 'fd00:1:2:3::/64');
+    assert.equal(text4(lastOf(network('192.168.16.1/20'))), '192.168.31.255');
+    assert.equal(text4(lastOf(network('10.0.0.1/32'))), '10.0.0.1');
+    assert.equal(formatAddress(6, lastOf(network('fd00::/126'))), 'fd00::3');
     assert.ok(contains(network('200.0.0.0/8'), ip('200.255.0.1')));
     assert.ok(!contains(network('200.0.0.0/8'), ip('201.0.0.1')));
+    assert.ok(!contains(network('::/0'), ip('201.0.0.1')));
     assert.ok(overlaps(network('10.0.0.0/8'), network('10.9.0.0/16')));
     assert.ok(overlaps(network('10.9.0.0/16'), network('10.0.0.0/8')));
     assert.ok(!overlaps(network('10.8.0.0/16'), network('10.9.0.0/16')));
+    assert.ok(!overlaps(network('0.0.0.0/0'), network('::/0')));
   });
 
   test('what is no network is refused', () => {
-    for (const text of ['', '10.0.0.1', '10.0.0.1/33', '10.0.0.1/', '10.0.0.1/1/2', '10.0.0/8', '10.0.0.1/-1']) {
+    for (const text of ['', '10.0.0.1', '10.0.0.1/33', '10.0.0.1/', '10.0.0.1/1/2', '10.0.0/8', '::1/129', '::1/-1']) {
       assert.throws(() => parseCidr(text), { code: 'invalid_parameter', message: `invalid CIDR address: ${text}` });
     }
   });
 });
 
 describe('choice of a network', () => {
-  const choose = (...used: string[]) => formatNetwork(chooseNetwork(DEFAULT_ADDRESS_POOLS, used.map(network)));
+  const choose = (...used: string[]) => {
+    const found = chooseNetwork(4, DEFAULT_ADDRESS_POOLS, used.map(network));
+    return found === undefined ? undefined : formatNetwork(found);
+  };
 
   test('the first that overlaps nothing', () => {
     assert.equal(choose(), '172.17.0.0/16');
@@ -48,39 +45,63 @@ describe('choice of a network', () => {
     assert.equal(choose('172.16.0.0/12', '192.168.0.0/24', '192.168.16.0/22'), '192.168.32.0/20');
   });
 
-  test('none left', () => {
-    assert.throws(() => choose('172.16.0.0/12', '192.168.0.0/16'), { code: 'unavailable' });
+  test('hundreds of them, then none', () => {
+    const used: string[] = [];
+    for (let found = choose(); found !== undefined; found = choose(...used)) used.push(found);
+    assert.equal(used.length, 31 + 768);
+    assert.equal(new Set(used).size, used.length);
+    assert.equal(choose('172.16.0.0/12', '192.168.0.0/16', '10.0.0.0/8'), undefined);
+  });
+
+  test("IPv6 networks are of a range that is the engine's own", () => {
+    const pool = localIpv6Pool('an engine');
+    assert.match(pool.base, /^fd[0-9a-f:]+::\/48$/);
+    assert.notEqual(pool.base, localIpv6Pool('another').base);
+    const first = chooseNetwork(6, [...DEFAULT_ADDRESS_POOLS, pool], []);
+    const second = chooseNetwork(6, [pool], [first!]);
+    assert.equal(formatNetwork(first!), pool.base.replace('/48', '/64'));
+    assert.equal(second!.base - first!.base, 1n << 64n);
   });
 });
 
 describe('addresses of a subnet', () => {
   test('the lowest free one, never network, gateway or broadcast address', () => {
-    const addresses = new SubnetAllocator(network('10.1.2.0/29'), [ip('10.1.2.1')]);
-    const given = [1, 2, 3, 4, 5].map(() => formatIpv4(addresses.allocate()));
+    const addresses = new SubnetAllocator(network('10.1.2.0/29'), [ip('10.1.2.1').value]);
+    const given = [1, 2, 3, 4, 5].map(() => text4(addresses.allocate()));
     assert.deepEqual(given, ['10.1.2.2', '10.1.2.3', '10.1.2.4', '10.1.2.5', '10.1.2.6']);
-    assert.throws(
-      () => addresses.allocate(),
-      (error) => error instanceof GantryError && error.code === 'unavailable',
-    );
-    addresses.release(ip('10.1.2.4'));
-    addresses.release(ip('10.1.2.3'));
-    assert.equal(formatIpv4(addresses.allocate()), '10.1.2.3');
-    assert.equal(formatIpv4(addresses.allocate()), '10.1.2.4');
+    assert.equal(addresses.allocate(), undefined);
+    addresses.release(ip('10.1.2.4').value);
+    addresses.release(ip('10.1.2.3').value);
+    assert.equal(text4(addresses.allocate()), '10.1.2.3');
+    assert.equal(text4(addresses.allocate()), '10.1.2.4');
   });
 
   test('a given address: once, and only of the subnet', () => {
-    const addresses = new SubnetAllocator(network('10.1.2.0/24'), [ip('10.1.2.1')]);
+    const addresses = new SubnetAllocator(network('10.1.2.0/24'), [ip('10.1.2.1').value]);
     assert.ok(addresses.take(ip('10.1.2.2')));
     assert.ok(!addresses.take(ip('10.1.2.2')));
     for (const text of ['10.1.2.0', '10.1.2.1', '10.1.2.255', '10.1.3.2']) assert.ok(!addresses.take(ip(text)), text);
-    assert.equal(formatIpv4(addresses.allocate()), '10.1.2.3');
-    addresses.release(ip('10.1.2.2'));
+    assert.equal(text4(addresses.allocate()), '10.1.2.3');
+    addresses.release(ip('10.1.2.2').value);
     assert.ok(addresses.take(ip('10.1.2.2')));
   });
 
+  test('a range within the subnet: chosen addresses are of it, given ones need not be', () => {
+    const addresses = new SubnetAllocator(network('10.1.0.0/16'), [ip('10.1.0.1').value], network('10.1.5.0/30'));
+    assert.ok(addresses.take(ip('10.1.9.9')));
+    assert.deepEqual(
+      [1, 2, 3, 4, 5].map(() => text4(addresses.allocate())),
+      ['10.1.5.0', '10.1.5.1', '10.1.5.2', '10.1.5.3', undefined],
+    );
+    addresses.release(ip('10.1.9.9').value);
+    assert.equal(addresses.allocate(), undefined);
+    addresses.release(ip('10.1.5.2').value);
+    assert.equal(text4(addresses.allocate()), '10.1.5.2');
+  });
+
   test('no address is given twice, whatever the order of requests and releases', () => {
-    const addresses = new SubnetAllocator(network('10.1.0.0/25'), [ip('10.1.0.1')]);
-    const held = new Set<number>();
+    const addresses = new SubnetAllocator(network('10.1.0.0/25'), [ip('10.1.0.1').value]);
+    const held = new Set<bigint>();
     let seed = 42;
     const random = (below: number): number => {
       seed = (seed * 1103515245 + 12345) % 2147483648;
@@ -88,10 +109,10 @@ describe('addresses of a subnet', () => {
     };
     for (let step = 0; step < 5000; step++) {
       if (held.size < 125 && random(2) === 0) {
-        const lowest = Array.from({ length: 126 }, (_, host) => ip('10.1.0.1') + host).find(
-          (address) => address !== ip('10.1.0.1') && !held.has(address),
+        const lowest = Array.from({ length: 126 }, (_, host) => ip('10.1.0.1').value + BigInt(host)).find(
+          (address) => address !== ip('10.1.0.1').value && !held.has(address),
         );
-        const address = addresses.allocate();
+        const address = addresses.allocate()!;
         assert.equal(address, lowest);
         held.add(address);
       } else if (held.size > 0) {
@@ -103,6 +124,6 @@ describe('addresses of a subnet', () => {
   });
 
   test('a MAC address is derived from the address', () => {
-    assert.equal(macOf(ip('172.17.0.2')), '02:42:ac:11:00:02');
+    assert.equal(macOf(ip('172.17.0.2').value), '02:42:ac:11:00:02');
   });
 });

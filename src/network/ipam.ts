@@ -1,7 +1,18 @@
+import { createHash } from 'node:crypto';
 import { GantryError } from '../api/errors.ts';
-import { broadcastOf, contains, formatIpv4, type Ipv4Network, overlaps, parseCidr } from './ipv4.ts';
+import {
+  contains,
+  type Family,
+  formatAddress,
+  type IpAddress,
+  type IpNetwork,
+  lastOf,
+  overlaps,
+  parseCidr,
+  sizeOf,
+} from './ip.ts';
 
-/** Docker's own default pools, in its order. */
+/** Docker's own default pools, in its order, which are 31 networks; then 768 more of 254 addresses each. */
 export const DEFAULT_ADDRESS_POOLS: readonly { base: string; size: number }[] = [
   { base: '172.17.0.0/16', size: 16 },
   { base: '172.18.0.0/16', size: 16 },
@@ -10,75 +21,103 @@ export const DEFAULT_ADDRESS_POOLS: readonly { base: string; size: number }[] = 
   { base: '172.24.0.0/14', size: 16 },
   { base: '172.28.0.0/14', size: 16 },
   { base: '192.168.0.0/16', size: 20 },
+  { base: '10.201.0.0/16', size: 24 },
+  { base: '10.202.0.0/15', size: 24 },
 ];
 
+/** Unique local addresses of this engine's (RFC 4193): 65,536 networks, the same as long as the engine lives. */
+export function localIpv6Pool(engineId: string): { base: string; size: number } {
+  const digest = createHash('sha256').update(`${engineId}\0ipv6`).digest();
+  const bytes = Buffer.alloc(16);
+  bytes[0] = 0xfd;
+  digest.copy(bytes, 1, 0, 5);
+  return { base: `${formatAddress(6, BigInt(`0x${bytes.toString('hex')}`))}/48`, size: 64 };
+}
+
 /**
- * The first network of the pools that overlaps nothing in use.
- * @throws GantryError unavailable when there is none
+ * The first network of the pools' that overlaps nothing in use; undefined when there is none. Of a pool of very many networks the first
+ * 100,000 are looked at.
  */
 export function chooseNetwork(
+  family: Family,
   pools: readonly { base: string; size: number }[],
-  used: readonly Ipv4Network[],
-): Ipv4Network {
+  used: readonly IpNetwork[],
+): IpNetwork | undefined {
   for (const pool of pools) {
     const { network } = parseCidr(pool.base);
-    const step = 2 ** (32 - pool.size);
-    for (let base = network.base; base <= broadcastOf(network); base += step) {
-      const candidate = { base, prefixLength: pool.size };
-      if (!used.some((other) => overlaps(other, candidate))) return candidate;
+    if (network.family !== family) continue;
+    const busy = used.filter((other) => overlaps(other, network));
+    const step = sizeOf({ ...network, prefixLength: pool.size });
+    let base = network.base;
+    for (let tries = 0; tries < 100_000 && base <= lastOf(network); tries++, base += step) {
+      const candidate = { family, base, prefixLength: pool.size };
+      if (!busy.some((other) => overlaps(other, candidate))) return candidate;
     }
   }
-  throw new GantryError('unavailable', 'all predefined address pools have been fully subnetted', {
-    hint: 'give the bridge an address with --bip, or other pools with --default-address-pool',
-  });
+  return undefined;
 }
 
 /** Which addresses of one subnet are given out. The lowest free one is next, as users of Docker know it. */
 export class SubnetAllocator {
-  readonly network: Ipv4Network;
-  readonly #taken = new Set<number>();
-  readonly #first: number;
-  readonly #last: number;
-  /** No address below this one is free: keeps allocation O(1) for a subnet that fills up. */
-  #lowest: number;
+  readonly network: IpNetwork;
+  readonly #taken = new Set<bigint>();
+  readonly #first: bigint;
+  readonly #last: bigint;
+  readonly #rangeFirst: bigint;
+  readonly #rangeLast: bigint;
+  /** No address of the range below this one is free: keeps allocation O(1) for a subnet that fills up. */
+  #lowest: bigint;
 
-  /** @param reserved addresses never given out: the gateway's */
-  constructor(network: Ipv4Network, reserved: readonly number[]) {
+  /**
+   * @param reserved addresses never given out: the gateway's
+   * @param range where addresses are chosen from; given ones may be anywhere in the subnet
+   */
+  constructor(network: IpNetwork, reserved: readonly bigint[], range: IpNetwork = network) {
     this.network = network;
-    // The network's and the broadcast address are no hosts' (a /31 has neither, RFC 3021; nothing fits beside the gateway then).
-    this.#first = network.base + (network.prefixLength < 31 ? 1 : 0);
-    this.#last = broadcastOf(network) - (network.prefixLength < 31 ? 1 : 0);
-    this.#lowest = this.#first;
+    // The network's and the broadcast address are no hosts' (a /31 has neither, RFC 3021; nor has a /127, RFC 6164).
+    const edge = sizeOf(network) > 2n ? 1n : 0n;
+    this.#first = network.base + edge;
+    this.#last = lastOf(network) - edge;
+    this.#rangeFirst = range.base < this.#first ? this.#first : range.base;
+    this.#rangeLast = lastOf(range) > this.#last ? this.#last : lastOf(range);
+    this.#lowest = this.#rangeFirst;
     for (const address of reserved) this.#taken.add(address);
   }
 
   /** Takes a given address; false when it is not free or not of this subnet. */
-  take(address: number): boolean {
-    if (!contains(this.network, address) || address < this.#first || address > this.#last) return false;
-    if (this.#taken.has(address)) return false;
-    this.#taken.add(address);
+  take(address: IpAddress): boolean {
+    const { value } = address;
+    if (!contains(this.network, address) || value < this.#first || value > this.#last) return false;
+    if (this.#taken.has(value)) return false;
+    this.#taken.add(value);
     return true;
   }
 
-  /** Takes the lowest free address. Throws GantryError unavailable when the subnet is full. */
-  allocate(): number {
-    for (let address = this.#lowest; address <= this.#last; address++) {
+  /** Takes the lowest free address; undefined when there is none. */
+  allocate(): bigint | undefined {
+    for (let address = this.#lowest; address <= this.#rangeLast; address++) {
       if (this.#taken.has(address)) continue;
       this.#taken.add(address);
-      this.#lowest = address + 1;
+      this.#lowest = address + 1n;
       return address;
     }
-    throw new GantryError('unavailable', "no available IPv4 addresses on this network's address pools");
+    this.#lowest = this.#rangeLast + 1n;
+    return undefined;
   }
 
-  release(address: number): void {
+  release(address: bigint): void {
     if (!this.#taken.delete(address)) return;
-    if (address < this.#lowest) this.#lowest = address;
+    if (address >= this.#rangeFirst && address < this.#lowest) this.#lowest = address;
   }
 }
 
+/** Docker's words for a network that is full. */
+export function noAddressLeft(family: Family): GantryError {
+  return new GantryError('unavailable', `no available IPv${family} addresses on this network's address pools`);
+}
+
 /** The locally administered MAC address that belongs to an IPv4 address: 02:42 and its four bytes. */
-export function macOf(address: number): string {
-  const bytes = formatIpv4(address).split('.').map(Number);
+export function macOf(address: bigint): string {
+  const bytes = formatAddress(4, address).split('.').map(Number);
   return [0x02, 0x42, ...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }

@@ -1,26 +1,66 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseCidr } from './ipv4.ts';
+import { parseCidr } from './ip.ts';
 import { natScript, tableName } from './nat-rules.ts';
 
-const options = { bridgeName: 'gantry0', network: parseCidr('172.17.0.1/16').network, icc: true, masquerade: true };
+const bridge = {
+  bridgeName: 'gantry0',
+  subnets: [parseCidr('172.17.0.1/16').network],
+  icc: true,
+  masquerade: true,
+  internal: false,
+};
 
-describe('NAT rules', () => {
+describe('rules of the bridges', () => {
   test('the whole script', () => {
+    const inner = { ...bridge, bridgeName: 'br-1', subnets: [parseCidr('fd00::/64').network], internal: true };
     assert.equal(
-      natScript(options),
-      `table ip gantry_gantry0
-delete table ip gantry_gantry0
-table ip gantry_gantry0 {
+      natScript('gantry_gantry0', [bridge, inner]),
+      `table inet gantry_gantry0
+delete table inet gantry_gantry0
+table inet gantry_gantry0 {
+  chain to_gantry0 {
+    iifname "gantry0" accept
+    ct status dnat accept
+    drop
+  }
+  chain leave_gantry0 {
+    oifname != "gantry0" masquerade
+  }
+  chain to_br_2d1 {
+    iifname "br-1" accept
+    drop
+  }
+  chain from_br_2d1 {
+    oifname != "br-1" drop
+  }
+  map to {
+    type ifname : verdict
+    elements = { "gantry0" : goto to_gantry0, "br-1" : goto to_br_2d1 }
+  }
+  map from {
+    type ifname : verdict
+    elements = { "br-1" : jump from_br_2d1 }
+  }
+  map leaving4 {
+    type ipv4_addr : verdict
+    flags interval
+    elements = { 172.17.0.0/16 : goto leave_gantry0 }
+  }
+  map leaving6 {
+    type ipv6_addr : verdict
+    flags interval
+  }
   chain forward {
     type filter hook forward priority filter; policy accept;
-    oifname "gantry0" ct state established,related accept
-    iifname "gantry0" oifname "gantry0" accept
-    oifname "gantry0" drop
+    ct state established,related accept
+    iifname vmap @from
+    oifname vmap @to
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
-    ip saddr 172.17.0.0/16 oifname != "gantry0" masquerade
+    ip saddr vmap @leaving4
+    ip6 saddr vmap @leaving6
   }
 }
 `,
@@ -28,11 +68,15 @@ table ip gantry_gantry0 {
   });
 
   test('options', () => {
-    assert.match(natScript({ ...options, icc: false }), /iifname "gantry0" oifname "gantry0" drop/);
-    assert.doesNotMatch(natScript({ ...options, masquerade: false }), /masquerade/);
+    assert.match(natScript('t', [{ ...bridge, icc: false }]), /iifname "gantry0" drop/);
+    assert.doesNotMatch(natScript('t', [{ ...bridge, masquerade: false }]), /masquerade/);
+    assert.match(
+      natScript('t', [{ ...bridge, subnets: [parseCidr('fd00:1::/64').network] }]),
+      /elements = \{ fd00:1::\/64 : goto leave_gantry0 \}/,
+    );
   });
 
-  test('a table name that nft reads, one for each bridge', () => {
+  test('a table name that nft reads, one for each daemon', () => {
     assert.equal(tableName('br0.7'), 'gantry_br0.7');
     assert.equal(tableName('br-1'), 'gantry_br_2d1');
     assert.notEqual(tableName('br-1'), tableName('br_1'));

@@ -1,55 +1,93 @@
-import { formatNetwork, type Ipv4Network } from './ipv4.ts';
+import { formatNetwork, type IpNetwork } from './ip.ts';
 import { run } from './run.ts';
 
-export interface NatOptions {
+export interface BridgeRules {
   bridgeName: string;
-  network: Ipv4Network;
+  subnets: readonly IpNetwork[];
   /** Containers may talk to each other. */
   icc: boolean;
   /** Source addresses of what leaves by another interface become the host's. */
   masquerade: boolean;
+  /** Nothing goes between its containers and other networks. */
+  internal: boolean;
 }
 
 /**
- * The name of a bridge's table. Every daemon has one of its own, so that several live side by side and each replaces or removes
- * all that it put there in one step. Letters that nft's identifiers lack are written as _ and their code.
+ * The name of a daemon's table, after its default bridge. Every daemon has one of its own, so that several live side by side and each
+ * replaces or removes all that it put there in one step. Letters that nft's identifiers lack are written as _ and their code.
  */
 export function tableName(bridgeName: string): string {
-  return `gantry_${bridgeName.replace(/[^A-Za-z0-9.]/g, (letter) => `_${letter.charCodeAt(0).toString(16)}`)}`;
+  return `gantry_${identifier(bridgeName)}`;
 }
 
 /**
- * The rules as nft(8) reads them. The first two lines make the script say the whole content of the table: it may be there or not, and
- * is replaced in one transaction, with no moment in between. Accepting ends this table's chain alone; other tables (a dockerd's, a
- * firewall's) still have their say: see forward-policy.ts.
+ * The rules of all bridges as nft(8) reads them. The first two lines make the script say the whole content of the table: it may be there
+ * or not, and is replaced in one transaction, with no moment in between. Which rules a packet meets is looked up by interface and
+ * address: the cost does not grow with the number of networks. What no rule lets to a bridge is dropped, so that bridges are apart
+ * from each other and from outside; what another table has redirected there (a published port) may pass. Accepting ends this table's
+ * chain alone; other tables (a dockerd's, a firewall's) still have their say: see forward-policy.ts.
  */
-export function natScript(options: NatOptions): string {
-  const table = tableName(options.bridgeName);
-  const bridge = `"${options.bridgeName}"`;
-  const masquerade = `ip saddr ${formatNetwork(options.network)} oifname != ${bridge} masquerade`;
-  return `table ip ${table}
-delete table ip ${table}
-table ip ${table} {
-  chain forward {
+export function natScript(table: string, bridges: readonly BridgeRules[]): string {
+  const to = bridges.map((bridge) => `"${bridge.bridgeName}" : goto to_${identifier(bridge.bridgeName)}`);
+  const from = bridges
+    .filter((bridge) => bridge.internal)
+    .map((bridge) => `"${bridge.bridgeName}" : jump from_${identifier(bridge.bridgeName)}`);
+  const leaving = (family: 4 | 6) =>
+    bridges
+      .filter((bridge) => bridge.masquerade && !bridge.internal)
+      .flatMap((bridge) =>
+        bridge.subnets
+          .filter((subnet) => subnet.family === family)
+          .map((subnet) => `${formatNetwork(subnet)} : goto leave_${identifier(bridge.bridgeName)}`),
+      );
+  return `table inet ${table}
+delete table inet ${table}
+table inet ${table} {
+${bridges.map(chainsOf).join('')}${map('to', 'ifname', to)}${map('from', 'ifname', from)}${map('leaving4', 'ipv4_addr', leaving(4))}${map('leaving6', 'ipv6_addr', leaving(6))}  chain forward {
     type filter hook forward priority filter; policy accept;
-    oifname ${bridge} ct state established,related accept
-    iifname ${bridge} oifname ${bridge} ${options.icc ? 'accept' : 'drop'}
-    oifname ${bridge} drop
+    ct state established,related accept
+    iifname vmap @from
+    oifname vmap @to
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
-${options.masquerade ? `    ${masquerade}\n` : ''}  }
+    ip saddr vmap @leaving4
+    ip6 saddr vmap @leaving6
+  }
 }
 `;
 }
 
 /** Puts the rules in place, whatever was there before. One process, 4 ms. */
-export async function installNat(options: NatOptions): Promise<void> {
-  await run('nft', ['-f', '-'], natScript(options));
+export async function installNat(table: string, bridges: readonly BridgeRules[]): Promise<void> {
+  await run('nft', ['-f', '-'], natScript(table, bridges));
 }
 
 /** Removes the table if it is there. */
-export async function removeNat(bridgeName: string): Promise<void> {
-  const table = tableName(bridgeName);
-  await run('nft', ['-f', '-'], `table ip ${table}\ndelete table ip ${table}\n`);
+export async function removeNat(table: string): Promise<void> {
+  await run('nft', ['-f', '-'], `table inet ${table}\ndelete table inet ${table}\n`);
+}
+
+function chainsOf(bridge: BridgeRules): string {
+  const name = `"${bridge.bridgeName}"`;
+  const suffix = identifier(bridge.bridgeName);
+  const lines = [`  chain to_${suffix} {`, `    iifname ${name} ${bridge.icc ? 'accept' : 'drop'}`];
+  if (!bridge.internal) lines.push('    ct status dnat accept');
+  lines.push('    drop', '  }');
+  if (bridge.internal) lines.push(`  chain from_${suffix} {`, `    oifname != ${name} drop`, '  }');
+  if (bridge.masquerade && !bridge.internal) {
+    lines.push(`  chain leave_${suffix} {`, `    oifname != ${name} masquerade`, '  }');
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** A map from a key to what happens; nft takes no empty list of elements. */
+function map(name: string, type: string, elements: readonly string[]): string {
+  const flags = type === 'ifname' ? '' : '\n    flags interval';
+  const list = elements.length === 0 ? '' : `\n    elements = { ${elements.join(', ')} }`;
+  return `  map ${name} {\n    type ${type} : verdict${flags}${list}\n  }\n`;
+}
+
+function identifier(name: string): string {
+  return name.replace(/[^A-Za-z0-9.]/g, (letter) => `_${letter.charCodeAt(0).toString(16)}`);
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ResolvRequest } from './contract.ts';
-import { isIpv6 } from './ipv4.ts';
+import { isIpv6 } from './ip.ts';
 
 /** Used when no server is left that a container could reach; Docker's choice as well. */
 const PUBLIC_SERVERS = ['8.8.8.8', '8.8.4.4'];

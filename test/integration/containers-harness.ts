@@ -27,7 +27,7 @@ import { StateStore } from '../../src/engine/state-store.ts';
 import { LocalContainerVolumes } from '../../src/engine/volumes/container-volumes.ts';
 import { Volumes } from '../../src/engine/volumes/volumes.ts';
 import { detectCgroups } from '../../src/linux/cgroup.ts';
-import { BridgeNetworks } from '../../src/network/bridge-networks.ts';
+import { LocalNetworks } from '../../src/network/local-networks.ts';
 import { CgroupControl } from '../../src/runtime/cgroup-control.ts';
 import { ShimMonitors } from '../../src/runtime/monitors.ts';
 import { OciRuntimeProgram } from '../../src/runtime/oci-runtime.ts';
@@ -76,7 +76,7 @@ export async function openEngine(root: string, bridgeName: string): Promise<Test
   events.subscribe((event) => seen.push(event));
   const store = new StateStore(join(dataRoot, 'state.db'));
   const storage = openStorage(dataRoot);
-  const networks = new BridgeNetworks(settings.bridge, {
+  const networks = new LocalNetworks(settings.bridge, {
     execRoot,
     engineId: 'test',
     dns: { dns: [], dnsSearch: [], dnsOptions: [] },

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { listMounts } from '../../src/linux/mount.ts';
-import { BridgeNetworks } from '../../src/network/bridge-networks.ts';
+import { LocalNetworks } from '../../src/network/local-networks.ts';
+import { bridged } from '../support/network-requests.ts';
 
 const BRIDGE = 'gantrytest0';
 const MIRROR = 'deb.debian.org';
@@ -36,7 +37,7 @@ test("on the machine itself: names resolve and Debian's mirror answers through N
 }, async () => {
   const execRoot = mkdtempSync(join(tmpdir(), 'gantry-network-host-'));
   const none = { dns: [], dnsSearch: [], dnsOptions: [] };
-  const net = new BridgeNetworks(
+  const net = new LocalNetworks(
     {
       bridgeName: BRIDGE,
       bip: '',
@@ -55,9 +56,9 @@ test("on the machine itself: names resolve and Debian's mirror answers through N
       log: { info: () => {}, warn: (message) => assert.fail(message) },
     },
   );
-  await net.init([]);
+  await net.init([], []);
   try {
-    const { path } = net.createSandbox({ containerId: 'one', mode: 'bridge' });
+    const { path } = net.createSandbox(bridged('one'));
     const { stdout } = await promisify(execFile)('nsenter', [`--net=${path}`, 'bash', ...fetchRelease], {
       timeout: 20_000,
     });

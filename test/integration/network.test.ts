@@ -10,8 +10,9 @@ import { check, declare } from '../../src/linux/libc.ts';
 import { listMounts, MNT_DETACH, umount } from '../../src/linux/mount.ts';
 import { inNetworkNamespace, pinNetworkNamespace } from '../../src/linux/namespace.ts';
 import { RouteSocket } from '../../src/linux/netlink/route.ts';
-import { BridgeNetworks } from '../../src/network/bridge-networks.ts';
 import type { BridgeOptions } from '../../src/network/contract.ts';
+import { LocalNetworks } from '../../src/network/local-networks.ts';
+import { alive, bridged, sandbox } from '../support/network-requests.ts';
 
 /**
  * Runs in a network namespace of its own that plays the host, joined by a pair of interfaces to another that plays the outside world: no
@@ -64,7 +65,7 @@ function serve(path: string): void {
   inNetworkNamespace(path, () => server.listen({ port: 8080, exclusive: true }));
 }
 
-function networks(name: string, changes: Partial<BridgeOptions> = {}): BridgeNetworks {
+function networks(name: string, changes: Partial<BridgeOptions> = {}): LocalNetworks {
   const options: BridgeOptions = {
     bridgeName: name,
     bip: '',
@@ -76,7 +77,7 @@ function networks(name: string, changes: Partial<BridgeOptions> = {}): BridgeNet
     icc: true,
     ...changes,
   };
-  return new BridgeNetworks(options, {
+  return new LocalNetworks(options, {
     execRoot: join(directory, name),
     engineId: name,
     dns: none,
@@ -123,9 +124,9 @@ describe('the default bridge', { skip }, () => {
 
   test('a container reaches gateway, neighbour and the outside; nobody outside reaches it', async () => {
     const net = networks('gt0');
-    await net.init([]);
-    const one = net.createSandbox({ containerId: 'one', mode: 'bridge' });
-    const two = net.createSandbox({ containerId: 'two', mode: 'bridge' });
+    await net.init([], []);
+    const one = net.createSandbox(bridged('one'));
+    const two = net.createSandbox(bridged('two'));
     const [endpoint] = two.endpoints;
     assert.equal(endpoint!.ipAddress, '172.17.0.3');
     assert.equal(endpoint!.macAddress, '02:42:ac:11:00:03');
@@ -148,8 +149,8 @@ describe('the default bridge', { skip }, () => {
 
   test('counters are those of the container end', async () => {
     const net = networks('gt0');
-    await net.init([]);
-    const { path } = net.createSandbox({ containerId: 'one', mode: 'bridge' });
+    await net.init([], []);
+    const { path } = net.createSandbox(bridged('one'));
     await inside(path, 'busybox ping -c3 -s 1000 -W2 172.17.0.1');
     await inside(path, 'for i in 1 2 3 4 5; do head -c 1400 /dev/zero > /dev/udp/172.17.0.1/9; done');
     const own = inNetworkNamespace(path, () => {
@@ -169,24 +170,24 @@ describe('the default bridge', { skip }, () => {
   });
 
   test('"none" has loopback alone; a daemon without bridge has no bridge network', async () => {
-    const net = new BridgeNetworks(null, {
+    const net = new LocalNetworks(null, {
       execRoot: join(directory, 'bare'),
       engineId: 'x',
       dns: none,
       hostGatewayIps: [],
       log,
     });
-    await net.init([]);
-    const { path, endpoints, sandboxId } = net.createSandbox({ containerId: 'lonely', mode: 'none' });
+    await net.init([], []);
+    const { path, endpoints, sandboxId } = net.createSandbox(sandbox('lonely'));
     assert.deepEqual(endpoints, []);
     assert.match(sandboxId, /^[0-9a-f]{64}$/);
     assert.equal(path, join(directory, 'bare', 'netns', sandboxId.slice(0, 12)));
     assert.match((await inside(path, 'ip -o link'))!, /^1: lo: <LOOPBACK,UP,LOWER_UP>[^\n]*\n$/);
-    assert.throws(() => net.createSandbox({ containerId: 'x', mode: 'bridge' }), {
+    assert.throws(() => net.createSandbox(bridged('x')), {
       message: 'network bridge not found',
     });
     assert.deepEqual(
-      net.list().map((network) => network.Name),
+      net.records().map((network) => network.name),
       ['host', 'none'],
     );
     net.releaseSandbox('lonely');
@@ -196,9 +197,9 @@ describe('the default bridge', { skip }, () => {
 
   test('without inter-container communication', async () => {
     const net = networks('gt0', { icc: false });
-    await net.init([]);
-    const one = net.createSandbox({ containerId: 'one', mode: 'bridge' });
-    const two = net.createSandbox({ containerId: 'two', mode: 'bridge' });
+    await net.init([], []);
+    const one = net.createSandbox(bridged('one'));
+    const two = net.createSandbox(bridged('two'));
     serve(two.path);
     assert.equal(await seenAs(one.path, two.endpoints[0]!.ipAddress), undefined);
     // Nor by way of the host, which routes between the two.
@@ -213,30 +214,28 @@ describe('the default bridge', { skip }, () => {
 
   test('addresses: wished for, had before, and reported when taken', async () => {
     const net = networks('gt0', { bip: '10.77.0.254/24', mtu: 1400 });
-    await net.init([]);
+    await net.init([], []);
     const address = (containerId: string, more: object) =>
-      net.createSandbox({ containerId, mode: 'bridge', ...more }).endpoints[0]!.ipAddress;
+      net.createSandbox(bridged(containerId, more)).endpoints[0]!.ipAddress;
     assert.equal(address('a', {}), '10.77.0.1');
-    assert.equal(address('b', { previous: { ipAddress: '10.77.0.9' } }), '10.77.0.9');
-    assert.equal(address('c', { previous: { ipAddress: '10.77.0.9' } }), '10.77.0.2');
+    assert.equal(address('b', { previous: { ipAddress: '10.77.0.9', ipv6Address: '' } }), '10.77.0.9');
+    assert.equal(address('c', { previous: { ipAddress: '10.77.0.9', ipv6Address: '' } }), '10.77.0.2');
     assert.equal(address('d', { ipAddress: '10.77.0.20' }), '10.77.0.20');
     assert.throws(() => address('e', { ipAddress: '10.77.0.20' }), {
       code: 'forbidden',
       message: 'Address already in use',
     });
     assert.throws(() => address('e', { ipAddress: '10.77.0.254' }), { code: 'forbidden' });
-    const { endpoints, path } = net.createSandbox({
-      containerId: 'f',
-      mode: 'bridge',
-      macAddress: '02:00:00:AA:00:01',
-    });
+    const { endpoints, path } = net.createSandbox(bridged('f', { macAddress: '02:00:00:AA:00:01' }));
     assert.equal(endpoints[0]!.macAddress, '02:00:00:aa:00:01');
     assert.match((await inside(path, 'ip link show eth0'))!, /mtu 1400 .*02:00:00:aa:00:01/s);
-    assert.deepEqual(net.list()[0]!.IPAM!.Config, [{ Subnet: '10.77.0.0/24', Gateway: '10.77.0.254' }]);
+    assert.deepEqual(net.describe(net.records()[0]!).IPAM!.Config, [
+      { Subnet: '10.77.0.0/24', Gateway: '10.77.0.254' },
+    ]);
     // An address passes to the next container at once, whose traffic reaches it though the last one was just here.
     for (let round = 0; round < 5; round++) {
       net.releaseSandbox('a');
-      const again = net.createSandbox({ containerId: 'a', mode: 'bridge' });
+      const again = net.createSandbox(bridged('a'));
       assert.equal(again.endpoints[0]!.ipAddress, '10.77.0.1');
       assert.equal(await seenAs(again.path, OUTSIDE), UPLINK);
     }
@@ -247,17 +246,17 @@ describe('the default bridge', { skip }, () => {
 
   test('300 sandboxes, and nothing of them left', async () => {
     const net = networks('gt0');
-    await net.init([]);
+    await net.init([], []);
     const descriptors = (): number => readdirSync('/proc/self/fd').length;
     const open = descriptors();
     const given = new Set<string>();
     for (let i = 0; i < 300; i++) {
-      given.add(net.createSandbox({ containerId: `c${i}`, mode: 'bridge' }).endpoints[0]!.ipAddress);
+      given.add(net.createSandbox(bridged(`c${i}`)).endpoints[0]!.ipAddress);
     }
     assert.equal(given.size, 300);
     assert.equal(sh('ip -o link show type veth master gt0 | wc -l').trim(), '300');
     for (let i = 0; i < 300; i++) net.releaseSandbox(`c${i}`);
-    assert.equal(net.createSandbox({ containerId: 'next', mode: 'bridge' }).endpoints[0]!.ipAddress, '172.17.0.2');
+    assert.equal(net.createSandbox(bridged('next')).endpoints[0]!.ipAddress, '172.17.0.2');
     net.releaseSandbox('next');
     await net.close({ keepLive: false });
     assert.ok(descriptors() <= open, 'no descriptor is left open');
@@ -266,39 +265,34 @@ describe('the default bridge', { skip }, () => {
 
   test('a killed daemon: the next one takes back what lives and removes the rest', async () => {
     const script = `
-      import { BridgeNetworks } from ${JSON.stringify(new URL('../../src/network/bridge-networks.ts', import.meta.url).href)};
-      const net = new BridgeNetworks(${JSON.stringify({ bridgeName: 'gt0', bip: '', mtu: 1500, pools: [], enableIptables: true, enableIpForward: true, enableIpMasq: true, icc: true })},
+      import { LocalNetworks } from ${JSON.stringify(new URL('../../src/network/local-networks.ts', import.meta.url).href)};
+      const net = new LocalNetworks(${JSON.stringify({ bridgeName: 'gt0', bip: '', mtu: 1500, pools: [], enableIptables: true, enableIpForward: true, enableIpMasq: true, icc: true })},
         { execRoot: ${JSON.stringify(join(directory, 'gt0'))}, engineId: 'gt0', dns: {}, hostGatewayIps: [], log: console });
-      await net.init([]);
-      const made = ['dead', 'live', 'none'].map((id) => net.createSandbox({ containerId: id, mode: id === 'none' ? 'none' : 'bridge' }));
+      import { bridged, sandbox } from ${JSON.stringify(new URL('../support/network-requests.ts', import.meta.url).href)};
+      await net.init([], []);
+      const made = ['dead', 'live', 'none'].map((id) => net.createSandbox(id === 'none' ? sandbox(id) : bridged(id)));
       process.stdout.write(JSON.stringify(made), () => process.kill(process.pid, 'SIGKILL'));`;
     const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
     assert.equal(child.signal, 'SIGKILL', child.stderr);
     const [, live, lonely] = JSON.parse(child.stdout);
 
     const net = networks('gt0');
-    await net.init([
-      { containerId: 'live', endpoints: live.endpoints },
-      { containerId: 'none', endpoints: [] },
-    ]);
+    await net.init([], [alive('live', live.endpoints), alive('none', [])]);
     assert.equal(await seenAs(live.path, OUTSIDE), UPLINK, 'it still works');
     assert.ok(net.counters('live').eth0!.tx_packets! > 0);
     // Only those two are pinned, beside the new pool.
     const pins = readdirSync(join(directory, 'gt0', 'netns'));
     assert.equal(pins.length, 2 + 6);
     assert.ok(pins.includes(live.sandboxId.slice(0, 12)) && pins.includes(lonely.sandboxId.slice(0, 12)));
-    assert.equal(net.createSandbox({ containerId: 'x', mode: 'bridge' }).endpoints[0]!.ipAddress, '172.17.0.2');
-    assert.equal(net.createSandbox({ containerId: 'y', mode: 'bridge' }).endpoints[0]!.ipAddress, '172.17.0.4');
+    assert.equal(net.createSandbox(bridged('x')).endpoints[0]!.ipAddress, '172.17.0.2');
+    assert.equal(net.createSandbox(bridged('y')).endpoints[0]!.ipAddress, '172.17.0.4');
 
     // Stopped in good order it leaves them as well, and the third finds them again.
     for (const id of ['x', 'y']) net.releaseSandbox(id);
     await net.close({ keepLive: true });
     assert.equal(await seenAs(live.path, OUTSIDE), UPLINK);
     const third = networks('gt0');
-    await third.init([
-      { containerId: 'live', endpoints: live.endpoints },
-      { containerId: 'none', endpoints: [] },
-    ]);
+    await third.init([], [alive('live', live.endpoints), alive('none', [])]);
     for (const id of ['live', 'none']) third.releaseSandbox(id);
     await third.close({ keepLive: false });
     assert.equal(traces(), clean);
@@ -307,17 +301,17 @@ describe('the default bridge', { skip }, () => {
   test('two daemons side by side do not touch each other', async () => {
     const first = networks('gt0');
     const second = networks('gt1');
-    await first.init([]);
-    await second.init([]);
-    const a = first.createSandbox({ containerId: 'a', mode: 'bridge' });
-    const b = second.createSandbox({ containerId: 'b', mode: 'bridge' });
+    await first.init([], []);
+    await second.init([], []);
+    const a = first.createSandbox(bridged('a'));
+    const b = second.createSandbox(bridged('b'));
     assert.equal(a.endpoints[0]!.ipAddress, '172.17.0.2');
     assert.equal(b.endpoints[0]!.ipAddress, '172.18.0.2');
-    assert.notEqual(first.list()[0]!.Id, second.list()[0]!.Id);
+    assert.notEqual(first.records()[0]!.id, second.records()[0]!.id);
     // The first is stopped and started again: it sees none of the other's.
     await first.close({ keepLive: true });
     const again = networks('gt0');
-    await again.init([{ containerId: 'a', endpoints: a.endpoints }]);
+    await again.init([], [alive('a', a.endpoints)]);
     assert.equal(await seenAs(a.path, OUTSIDE), UPLINK);
     assert.equal(await seenAs(b.path, OUTSIDE), UPLINK);
     serve(b.path);
@@ -336,14 +330,14 @@ describe('the default bridge', { skip }, () => {
       sh(`${backend} -P FORWARD DROP`);
       const before = sh(`${backend} -S`);
       const net = networks('gt0');
-      await net.init([]);
-      const one = net.createSandbox({ containerId: 'one', mode: 'bridge' });
+      await net.init([], []);
+      const one = net.createSandbox(bridged('one'));
       assert.equal(await seenAs(one.path, OUTSIDE), UPLINK);
       serve(one.path);
       assert.equal(await seenAs(outside, one.endpoints[0]!.ipAddress), undefined);
       await net.close({ keepLive: true });
       const again = networks('gt0');
-      await again.init([{ containerId: 'one', endpoints: one.endpoints }]);
+      await again.init([], [alive('one', one.endpoints)]);
       assert.equal(sh(`${backend} -S FORWARD | grep -c gantry:gt0`).trim(), '2', 'not added twice');
       again.releaseSandbox('one');
       await again.close({ keepLive: false });
@@ -357,8 +351,8 @@ describe('the default bridge', { skip }, () => {
     const missing = spawnSync(backend, ['--version']).status === 0 ? false : `needs ${backend}`;
     test(`a FORWARD policy that becomes DROP, and a flush of the chain (${backend})`, { skip: missing }, async () => {
       const net = networks('gt0');
-      await net.init([]);
-      const one = net.createSandbox({ containerId: 'one', mode: 'bridge' });
+      await net.init([], []);
+      const one = net.createSandbox(bridged('one'));
       assert.equal(await seenAs(one.path, OUTSIDE), UPLINK);
       for (const change of ['-P FORWARD DROP', '-F FORWARD']) {
         sh(`${backend} ${change}`);
@@ -367,7 +361,7 @@ describe('the default bridge', { skip }, () => {
         assert.equal(await seenAs(one.path, OUTSIDE), UPLINK);
       }
       sh(`${backend} -F FORWARD`);
-      const two = net.createSandbox({ containerId: 'two', mode: 'bridge' });
+      const two = net.createSandbox(bridged('two'));
       while (!sh(`${backend} -S FORWARD`).includes('-o gt0')) await delay(20);
       assert.equal(await seenAs(two.path, OUTSIDE), UPLINK);
       for (const id of ['one', 'two']) net.releaseSandbox(id);
@@ -381,15 +375,15 @@ describe('the default bridge', { skip }, () => {
   test('a process that holds the namespace of a released sandbox has no network, and its interface is removed', async () => {
     const host = `/proc/${process.pid}/ns/net`;
     const net = networks('gt0');
-    await net.init([]);
-    const { path, endpoints } = net.createSandbox({ containerId: 'held', mode: 'bridge' });
+    await net.init([], []);
+    const { path, endpoints } = net.createSandbox(bridged('held'));
     const { hostInterfaceName, ipAddress } = endpoints[0]!;
     // The server's socket is what holds it.
     serve(path);
     assert.equal(await seenAs(host, ipAddress), '172.17.0.1');
     net.releaseSandbox('held');
     assert.equal(await seenAs(host, ipAddress), undefined, 'nobody has the address');
-    const next = net.createSandbox({ containerId: 'next', mode: 'bridge' });
+    const next = net.createSandbox(bridged('next'));
     assert.equal(next.endpoints[0]!.ipAddress, ipAddress);
     assert.equal(await seenAs(host, ipAddress), undefined, 'the next owner has it, and no server');
     assert.equal(await seenAs(next.path, OUTSIDE), UPLINK);
@@ -408,8 +402,8 @@ describe('the default bridge', { skip }, () => {
     await delay(1500);
     const before = traces();
     const net = networks('mine0');
-    await net.init([]);
-    const { endpoints } = net.createSandbox({ containerId: 'one', mode: 'bridge' });
+    await net.init([], []);
+    const { endpoints } = net.createSandbox(bridged('one'));
     assert.equal(endpoints[0]!.gateway, '10.99.0.7');
     net.releaseSandbox('one');
     await net.close({ keepLive: false });

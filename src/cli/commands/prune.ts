@@ -52,6 +52,14 @@ async function pruneVolumes(ctx: Context, all: boolean, filters: readonly string
   };
 }
 
+async function pruneNetworks(ctx: Context, filters: readonly string[]): Promise<Pruned> {
+  const answer = await (await ctx.client()).json<{ NetworksDeleted?: string[] | null }>('POST', '/networks/prune', {
+    query: { filters: filterQuery(filters) },
+  });
+  const names = answer.NetworksDeleted ?? [];
+  return { text: names.length === 0 ? '' : `Deleted Networks:\n${names.join('\n')}\n\n`, bytes: 0 };
+}
+
 function report(ctx: Context, pruned: readonly Pruned[]): void {
   const bytes = pruned.reduce((sum, one) => sum + one.bytes, 0);
   ctx.stdout.write(`${pruned.map(({ text }) => text).join('')}Total reclaimed space: ${humanSize(bytes)}\n`);
@@ -119,6 +127,18 @@ export const volumePrune = defineCommand({
   },
 });
 
+export const networkPrune = defineCommand({
+  use: '[OPTIONS]',
+  summary: 'Remove all unused networks',
+  args: noArgs,
+  flags: { filter, force },
+  async run(ctx) {
+    const warning = 'WARNING! This will remove all custom networks not used by at least one container.';
+    if (!ctx.flags.force && !confirm(ctx, warning)) return;
+    ctx.stdout.write((await pruneNetworks(ctx, pruneFilters(ctx, ctx.flags.filter))).text);
+  },
+});
+
 export const systemPrune = defineCommand({
   use: '[OPTIONS]',
   summary: 'Remove unused data',
@@ -136,6 +156,7 @@ export const systemPrune = defineCommand({
     const filters = pruneFilters(ctx, flags.filter);
     const warnings = [
       'all stopped containers',
+      'all networks not used by at least one container',
       ...(flags.volumes ? ['all anonymous volumes not used by at least one container'] : []),
       flags.all ? 'all images without at least one container associated to them' : 'all dangling images',
     ];
@@ -148,7 +169,7 @@ export const systemPrune = defineCommand({
         : '';
     const text = `WARNING! This will remove:\n${warnings.map((line) => `  - ${line}\n`).join('')}${items}`;
     if (!flags.force && !confirm(ctx, text)) return;
-    const pruned = [await pruneContainers(ctx, filters)];
+    const pruned = [await pruneContainers(ctx, filters), await pruneNetworks(ctx, filters)];
     if (flags.volumes) pruned.push(await pruneVolumes(ctx, false, filters));
     pruned.push(await pruneImages(ctx, flags.all, filters));
     report(ctx, pruned);

@@ -2,7 +2,8 @@ import type { Containers } from '../../engine/containers/containers.ts';
 import type { FilesOfContainers } from '../../engine/containers/files.ts';
 import type { EventBus } from '../../engine/events.ts';
 import type { Images } from '../../engine/images/images.ts';
-import type { NetworkCatalog } from '../../engine/system/networks.ts';
+import type { Attachments } from '../../engine/networks/attachments.ts';
+import type { NetworkCatalog } from '../../engine/networks/networks.ts';
 import type { Volumes } from '../../engine/volumes/volumes.ts';
 import type { Route } from '../contract.ts';
 import { archiveRoutes } from './archive.ts';
@@ -23,13 +24,14 @@ export interface RouteParts {
   images: Images;
   volumes: Volumes;
   networks: NetworkCatalog;
+  attachments: Attachments;
   events: EventBus;
   system: SystemRoutesDeps;
 }
 
 /** Every operation of the Engine API. Nothing of the engine is touched before a request comes. */
 export function allRoutes(parts: RouteParts): Route[] {
-  const { containers, files, images, volumes, networks, events, system } = parts;
+  const { containers, files, images, volumes, networks, attachments, events, system } = parts;
   return [
     ...pingRoutes(),
     ...containerRoutes(containers),
@@ -40,7 +42,7 @@ export function allRoutes(parts: RouteParts): Route[] {
     ...volumeRoutes(volumes),
     ...systemRoutes(system),
     ...eventRoutes(events),
-    ...networkRoutes(networks),
+    ...networkRoutes(networks, attachments),
     ...notSupportedRoutes(),
   ];
 }

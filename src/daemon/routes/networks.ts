@@ -1,13 +1,17 @@
 import { Type } from 'typebox';
-import { GantryError, notSupportedYet } from '../../api/errors.ts';
+import { GantryError } from '../../api/errors.ts';
 import { EndpointSettings } from '../../api/schemas/container.ts';
-import { Network, NetworkCreateRequest, NetworkPruneResponse } from '../../api/schemas/network.ts';
-import { NETWORK_FILTERS, NETWORK_PRUNE_FILTERS, type NetworkCatalog } from '../../engine/system/networks.ts';
+import {
+  Network,
+  NetworkCreateRequest,
+  NetworkCreateResponse,
+  NetworkPruneResponse,
+} from '../../api/schemas/network.ts';
+import type { Attachments } from '../../engine/networks/attachments.ts';
+import { NETWORK_FILTERS, NETWORK_PRUNE_FILTERS, type NetworkCatalog } from '../../engine/networks/networks.ts';
 import { type Route, route } from '../contract.ts';
-import { json } from '../http/answers.ts';
+import { empty, json } from '../http/answers.ts';
 import { filters, flag, text } from '../http/parameters.ts';
-
-const READ_ONLY = "containers are on the default bridge, on the host network, on none, or share another container's";
 
 const ConnectBody = Type.Object({
   Container: Type.Optional(Type.String()),
@@ -19,9 +23,9 @@ const DisconnectBody = Type.Object({
   Force: Type.Optional(Type.Boolean()),
 });
 
-/** The Engine API's Network tag as far as the built-in networks go; what makes or changes networks is refused. */
-export function networkRoutes(networks: NetworkCatalog): Route[] {
-  return [...viewRoutes(networks), ...removeRoutes(networks), ...laterRoutes(networks)];
+/** The Engine API's Network tag. */
+export function networkRoutes(networks: NetworkCatalog, attachments: Attachments): Route[] {
+  return [...viewRoutes(networks), ...changeRoutes(networks), ...attachmentRoutes(attachments)];
 }
 
 function viewRoutes(networks: NetworkCatalog): Route[] {
@@ -61,18 +65,30 @@ function viewRoutes(networks: NetworkCatalog): Route[] {
   ];
 }
 
-function removeRoutes(networks: NetworkCatalog): Route[] {
+function changeRoutes(networks: NetworkCatalog): Route[] {
   return [
+    route({
+      method: 'POST',
+      path: '/networks/create',
+      operationId: 'NetworkCreate',
+      summary: 'Make a network',
+      body: NetworkCreateRequest,
+      answers: { 201: json('The ID of the new network', NetworkCreateResponse) },
+      refusals: [400, 403, 404, 409],
+      async handler({ body }, reply) {
+        reply.json(201, await networks.create(body));
+      },
+    }),
     route({
       method: 'DELETE',
       path: '/networks/:id',
       operationId: 'NetworkDelete',
-      summary: 'Remove a network: refused for those that are built in, and there are no others',
-      answers: {},
+      summary: 'Remove a network that no running container is on',
+      answers: { 204: empty('It is gone') },
       refusals: [403, 404],
-      async handler({ params }) {
-        const { Name } = networks.inspect(params.id!);
-        throw new GantryError('forbidden', `${Name} is a pre-defined network and cannot be removed`);
+      async handler({ params }, reply) {
+        await networks.remove(params.id!);
+        reply.empty(204);
       },
     }),
     route({
@@ -83,51 +99,38 @@ function removeRoutes(networks: NetworkCatalog): Route[] {
       query: { filters: filters('Which of them', NETWORK_PRUNE_FILTERS) },
       answers: { 200: json('What was removed', NetworkPruneResponse) },
       async handler({ query }, reply) {
-        reply.json(200, networks.prune(query.filters));
+        reply.json(200, await networks.prune(query.filters));
       },
     }),
   ];
 }
 
-function laterRoutes(networks: NetworkCatalog): Route[] {
-  const refuse = (what: string) => notSupportedYet(what, READ_ONLY);
+function attachmentRoutes(attachments: Attachments): Route[] {
   return [
-    route({
-      method: 'POST',
-      path: '/networks/create',
-      operationId: 'NetworkCreate',
-      summary: 'Not supported yet: make a network',
-      body: NetworkCreateRequest,
-      answers: {},
-      refusals: [501],
-      async handler() {
-        throw refuse('creating a network');
-      },
-    }),
     route({
       method: 'POST',
       path: '/networks/:id/connect',
       operationId: 'NetworkConnect',
-      summary: 'Not supported yet: put a container on a network',
+      summary: 'Put a container on a network, while it runs or for its next start',
       body: ConnectBody,
-      answers: {},
-      refusals: [404, 501],
-      async handler({ params }) {
-        networks.inspect(params.id!);
-        throw refuse('connecting a container to a network');
+      answers: { 200: empty('It is on the network') },
+      refusals: [400, 403, 404, 409],
+      async handler({ params, body }, reply) {
+        await attachments.connect(params.id!, body.Container ?? '', body.EndpointConfig ?? {});
+        reply.empty(200);
       },
     }),
     route({
       method: 'POST',
       path: '/networks/:id/disconnect',
       operationId: 'NetworkDisconnect',
-      summary: 'Not supported yet: take a container off a network',
+      summary: 'Take a container off a network',
       body: DisconnectBody,
-      answers: {},
-      refusals: [404, 501],
-      async handler({ params }) {
-        networks.inspect(params.id!);
-        throw refuse('disconnecting a container from a network');
+      answers: { 200: empty('It is off the network') },
+      refusals: [400, 403, 404, 409],
+      async handler({ params, body }, reply) {
+        await attachments.disconnect(params.id!, body.Container ?? '');
+        reply.empty(200);
       },
     }),
   ];

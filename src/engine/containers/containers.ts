@@ -41,7 +41,6 @@ export class Containers {
   readonly #remover: Remover;
   readonly #health: HealthChecks;
   readonly #restorer: Restorer;
-  readonly #networkIds = new Map<string, string>();
 
   /** Reads the records; restore() is to follow before anything else. */
   constructor(context: EngineContext, deps: ContainersDeps) {
@@ -119,8 +118,9 @@ export class Containers {
     return this.#lifecycle.unpause(container);
   }
 
-  rename(container: Container, name: string): Promise<void> {
-    return rename(container, name, this.#index);
+  async rename(container: Container, name: string): Promise<void> {
+    await rename(container, name, this.#index);
+    this.#context.networks.rename(container.id, container.name);
   }
 
   /** Returns warnings. */
@@ -256,11 +256,7 @@ export class Containers {
     };
   }
 
-  /** IDs of networks last as long as the engine: asked for once. */
   #networkId(name: string): string {
-    const known = this.#networkIds.get(name);
-    if (known !== undefined) return known;
-    for (const network of this.#context.networks.list()) this.#networkIds.set(network.Name ?? '', network.Id ?? '');
-    return this.#networkIds.get(name) ?? '';
+    return this.#context.networks.find(name)?.id ?? '';
   }
 }

@@ -45,6 +45,7 @@ export class Creator {
       hostCgroupns: request.hostCgroupns,
       id,
       resolveContainer: (other) => this.#find(other),
+      networkName: (network) => this.#context.networks.find(network)?.name ?? null,
       checkLogConfig: (type, options) => this.#deps.logDrivers.validate(type, options),
     });
     const record: ContainerRecord = {
@@ -74,6 +75,7 @@ export class Creator {
       ...(request.flatReadOnly ? { flatReadOnly: true } : {}),
       anonymousVolumes: [],
       endpointsConfig: prepared.endpointsConfig,
+      networksListed: true,
       sandbox: null,
       runtime: prepared.hostConfig.Runtime || this.#context.settings.defaultRuntime,
       appArmorProfile: '',

@@ -11,6 +11,7 @@ import { lookupUser } from '../../runtime/spec/user.ts';
 import { ensureWorkingDirectory } from '../../runtime/spec/working-directory.ts';
 import { noSpace } from '../../storage/durable.ts';
 import type { EngineContext } from '../context.ts';
+import { endpointRequests } from '../networks/endpoint-settings.ts';
 import type { Container } from './container.ts';
 import { writeContainerFiles } from './container-files.ts';
 import type { ContainersDeps } from './contract.ts';
@@ -77,7 +78,12 @@ export class Launcher {
       }
     };
     if (record.sandbox !== null) {
-      for (const endpoint of record.sandbox.endpoints) this.#networkEvent(container, 'disconnect', endpoint);
+      record.addresses = {};
+      for (const endpoint of record.sandbox.endpoints) {
+        const { networkName, ipAddress, ipv6Address } = endpoint;
+        record.addresses[networkName] = { ipAddress, ipv6Address };
+        this.#networkEvent(container, 'disconnect', endpoint);
+      }
       record.sandbox = null;
     }
     // Whatever the record says: a daemon may have been killed between the two.
@@ -200,14 +206,12 @@ export class Launcher {
       return { netns: `/proc/${other.record.state.pid}/ns/net`, shared: other };
     }
     if (record.config.NetworkDisabled === true) return { netns: null, shared: null };
-    const wanted = record.endpointsConfig[mode] ?? record.endpointsConfig.default ?? {};
-    const macAddress = wanted.MacAddress || '';
-    const ipAddress = wanted.IPAMConfig?.IPv4Address ?? '';
-    const sandbox: Sandbox = this.#context.networks.createSandbox({
+    const { networks } = this.#context;
+    const sandbox: Sandbox = networks.createSandbox({
       containerId: container.id,
-      mode: mode === 'none' ? 'none' : 'bridge',
-      ...(macAddress === '' ? {} : { macAddress }),
-      ...(ipAddress === '' ? {} : { ipAddress }),
+      name: record.name,
+      hostname: record.config.Hostname ?? '',
+      endpoints: endpointRequests(record, networks.find(mode)?.name ?? mode),
     });
     record.sandbox = sandbox;
     for (const endpoint of sandbox.endpoints) this.#networkEvent(container, 'connect', endpoint);
@@ -240,7 +244,7 @@ export class Launcher {
     this.#context.events.emit('network', action, endpoint.networkId, {
       container: container.id,
       name: endpoint.networkName,
-      type: endpoint.networkName === 'bridge' ? 'bridge' : endpoint.networkName,
+      type: this.#context.networks.find(endpoint.networkId)?.driver ?? '',
     });
   }
 }

@@ -2,7 +2,7 @@ import { GantryError } from '../../api/errors.ts';
 import type { Filters } from '../../api/filters.ts';
 import type { ContainerStatus } from '../container-record.ts';
 import type { Container } from './container.ts';
-import { listedPorts, networkNameOf } from './network-view.ts';
+import { listedPorts } from './network-view.ts';
 import { NEVER } from './status-text.ts';
 
 /** Filter keys of ContainerList. */
@@ -132,10 +132,7 @@ function matchesVolume(filters: Filters, container: Container): boolean {
 function matchesNetwork(filters: Filters, context: FilterContext, container: Container): boolean {
   const wanted = filters.get('network');
   if (wanted.length === 0) return true;
-  const names = new Set(Object.keys(container.record.endpointsConfig));
-  const own = networkNameOf(container.record);
-  if (own !== null) names.add(own);
-  return [...names].some(
+  return Object.keys(container.record.endpointsConfig).some(
     (name) => wanted.includes(name) || wanted.some((id) => id !== '' && context.networkId(name).startsWith(id)),
   );
 }

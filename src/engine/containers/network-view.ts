@@ -1,5 +1,7 @@
 import type { EndpointSettings, NetworkSettings, Port } from '../../api/schemas/container.ts';
+import { namesOf } from '../../network/sandboxes.ts';
 import type { ContainerRecord } from '../container-record.ts';
+import { isUserDefined } from '../networks/endpoint-settings.ts';
 
 /** ID of a network by its name, '' when unknown. */
 export type NetworkIds = (name: string) => string;
@@ -11,13 +13,16 @@ export function networkNameOf(record: ContainerRecord): string | null {
   return mode.startsWith('container:') ? null : mode;
 }
 
+/** Names of the networks that a container is on, or will be when it starts. */
+export function networkNamesOf(record: ContainerRecord): string[] {
+  return record.config.NetworkDisabled ? [] : Object.keys(record.endpointsConfig);
+}
+
 /** The container's endpoints as the API shows them, by network name: requested settings with, while it runs, what it got. */
 export function endpointSettings(record: ContainerRecord, networkIds: NetworkIds): Record<string, EndpointSettings> {
-  const names = new Set(Object.keys(record.endpointsConfig));
-  const own = networkNameOf(record);
-  if (own !== null && !record.config.NetworkDisabled) names.add(own);
   const networks: Record<string, EndpointSettings> = {};
-  for (const name of names) {
+  const started = !record.state.startedAt.startsWith('0001');
+  for (const name of networkNamesOf(record)) {
     const wanted = record.endpointsConfig[name] ?? {};
     const got = record.sandbox?.endpoints.find((endpoint) => endpoint.networkName === name);
     // The API shows null, not a missing field, for what was not asked for.
@@ -28,7 +33,7 @@ export function endpointSettings(record: ContainerRecord, networkIds: NetworkIds
       MacAddress: got?.macAddress ?? '',
       DriverOpts: wanted.DriverOpts ?? null,
       GwPriority: wanted.GwPriority ?? 0,
-      NetworkID: got?.networkId ?? (record.state.startedAt.startsWith('0001') ? '' : networkIds(name)),
+      NetworkID: got?.networkId ?? (started ? networkIds(name) : ''),
       EndpointID: got?.endpointId ?? '',
       Gateway: got?.gateway ?? '',
       IPAddress: got?.ipAddress ?? '',
@@ -36,10 +41,14 @@ export function endpointSettings(record: ContainerRecord, networkIds: NetworkIds
       IPv6Gateway: got?.ipv6Gateway ?? '',
       GlobalIPv6Address: got?.ipv6Address ?? '',
       GlobalIPv6PrefixLen: got?.ipv6PrefixLen ?? 0,
-      DNSNames: null,
+      DNSNames: started && isUserDefined(name) ? dnsNamesOf(record, wanted.Aliases ?? []) : null,
     } as unknown as EndpointSettings;
   }
   return networks;
+}
+
+function dnsNamesOf(record: ContainerRecord, aliases: readonly string[]): string[] {
+  return namesOf({ containerId: record.id, name: record.name, hostname: record.config.Hostname ?? '' }, aliases);
 }
 
 /** NetworkSettings of inspect, with the fields of the default bridge at its top that API versions up to 1.51 carry. */

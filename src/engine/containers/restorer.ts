@@ -3,16 +3,19 @@ import { join } from 'node:path';
 import { messageOf } from '../../api/errors.ts';
 import { formatTime, nowNs } from '../../api/timestamp.ts';
 import { processStartTime } from '../../linux/pidfd.ts';
+import type { LiveSandbox } from '../../network/contract.ts';
 import type { ExitStatus, Monitor } from '../../runtime/contract.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
 import type { HealthChecks } from '../health/health-checks.ts';
+import { storedNetworks } from '../networks/network-records.ts';
 import { startsWithDaemon } from '../restart/restart-policy.ts';
 import { Container } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
 import type { ContainerCgroups } from './contract.ts';
 import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { networkNameOf } from './network-view.ts';
 import type { Remover } from './remover.ts';
 import { move } from './state-machine.ts';
 
@@ -46,7 +49,10 @@ export class Restorer {
       .all('SELECT record FROM container')
       .map((row) => JSON.parse(row.record!) as ContainerRecord)
       .sort((a, b) => (a.created < b.created ? -1 : 1));
-    for (const record of records) this.#parts.index.add(new Container(this.#context, record));
+    for (const record of records) {
+      listNetworks(record);
+      this.#parts.index.add(new Container(this.#context, record));
+    }
   }
 
   /**
@@ -64,12 +70,7 @@ export class Restorer {
       if (monitor !== null) found.set(container, monitor);
     });
     await storage.recover(new Set([...found.keys()].map((container) => container.id)));
-    await networks.init(
-      [...found.keys()].map((container) => ({
-        containerId: container.id,
-        endpoints: container.record.sandbox?.endpoints ?? [],
-      })),
-    );
+    await networks.init(storedNetworks(this.#context.store), [...found.keys()].map(liveSandbox));
     for (const container of index.all()) {
       try {
         const monitor = found.get(container);
@@ -196,6 +197,25 @@ export class Restorer {
         .catch((error) => this.#context.log.warn('clearing an exec', { exec: id, error: messageOf(error) }));
     }
   }
+}
+
+function liveSandbox(container: Container): LiveSandbox {
+  const { sandbox, endpointsConfig, config } = container.record;
+  return {
+    containerId: container.id,
+    name: container.name,
+    hostname: config.Hostname ?? '',
+    endpoints: sandbox?.endpoints ?? [],
+    aliases: Object.fromEntries(Object.entries(endpointsConfig).map(([name, { Aliases }]) => [name, Aliases ?? []])),
+  };
+}
+
+/** Records of earlier versions do not name the network of the container's mode. */
+function listNetworks(record: ContainerRecord): void {
+  const own = networkNameOf(record);
+  if (record.networksListed === true || own === null) return;
+  record.endpointsConfig[own] ??= {};
+  record.networksListed = true;
 }
 
 function unknownExit(): ExitStatus {

@@ -57,6 +57,12 @@ export class MessageBuilder {
     return this.bytes(type, Uint8Array.of(value));
   }
 
+  u16(type: number, value: number): this {
+    const bytes = Buffer.alloc(2);
+    bytes.writeUInt16LE(value);
+    return this.bytes(type, bytes);
+  }
+
   u32(type: number, value: number): this {
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32LE(value);

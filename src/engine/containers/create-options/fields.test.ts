@@ -34,6 +34,7 @@ const prepare = (body: CreateBody) =>
     image: null,
     hostCgroupns: false,
     id: '0123456789abcdef',
+    networkName: () => null,
     resolveContainer: () => null,
     checkLogConfig: () => {},
   });
@@ -155,7 +156,7 @@ const configFields: Table = {
   WorkingDir: ['/x', 'spec'],
   Entrypoint: [['/x'], 'spec'],
   NetworkDisabled: [true, 'engine/containers/launcher.ts'],
-  MacAddress: ['02:42:00:00:00:01', 'engine/containers/launcher.ts'],
+  MacAddress: ['02:42:00:00:00:01', 'engine/networks/endpoint-settings.ts'],
   // For builds on an image made of the container.
   OnBuild: [['RUN x'], 'kept'],
   Labels: [{ a: 'b' }, 'engine/containers/list-filter.ts'],
@@ -167,11 +168,11 @@ const configFields: Table = {
 const endpointFields: Table = {
   IPAMConfig: [{ IPv4Address: '10.0.0.9' }, 'refused'],
   Links: [['a:b'], 'refused'],
-  MacAddress: ['02:42:00:00:00:01', 'engine/containers/launcher.ts'],
+  MacAddress: ['02:42:00:00:00:01', 'engine/networks/endpoint-settings.ts'],
   Aliases: [['x'], 'refused'],
   DriverOpts: [{ a: 'b' }, 'refused'],
   // Decides between several networks: a container has one.
-  GwPriority: [1, 'kept'],
+  GwPriority: [1, 'engine/networks/endpoint-settings.ts'],
 };
 /** What the engine tells of an endpoint; in requests they come back from an inspect. */
 const ANSWERS = [

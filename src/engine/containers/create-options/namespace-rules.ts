@@ -1,4 +1,4 @@
-import { GantryError, notSupportedYet } from '../../../api/errors.ts';
+import { GantryError } from '../../../api/errors.ts';
 import type { ContainerConfig } from '../../../api/schemas/container.ts';
 import type { HostConfig } from '../../../api/schemas/host-config.ts';
 
@@ -56,7 +56,7 @@ function isIpcSysctl(key: string): boolean {
   );
 }
 
-/** What a network mode excludes. Throws invalid_parameter, and not_supported for networks that later versions bring. */
+/** What a network mode excludes. Throws invalid_parameter. */
 export function checkNetworkMode(hostConfig: HostConfig, config: ContainerConfig): void {
   const mode = hostConfig.NetworkMode ?? '';
   const joins = mode === 'container' || mode.startsWith('container:');
@@ -90,8 +90,5 @@ export function checkNetworkMode(hostConfig: HostConfig, config: ContainerConfig
       );
     }
     return;
-  }
-  if (!['', 'default', 'bridge', 'none'].includes(mode)) {
-    throw notSupportedYet(`network ${mode}`, 'containers join the default bridge, host, none or another container');
   }
 }

@@ -28,6 +28,7 @@ function prepare(body: CreateBody, options: { image?: ImageConfig; context?: Par
     image,
     hostCgroupns: false,
     id: '0123456789abcdef',
+    networkName: () => null,
     resolveContainer: (reference) => (reference === 'other' ? ({ id: 'other-id' } as ContainerRecord) : null),
     checkLogConfig: () => {},
     ...options.context,
@@ -210,7 +211,6 @@ describe('not supported yet, never ignored', () => {
   const cases: HostConfig[] = [
     { PortBindings: { '80/tcp': [{ HostPort: '8080' }] } },
     { Links: ['a:b'] },
-    { NetworkMode: 'mynet' },
     { VolumeDriver: 'nfs' },
     { DeviceRequests: [{ Count: -1 }] },
     { StorageOpt: { size: '1G' } },

@@ -1,5 +1,5 @@
 import { hostname as hostHostname } from 'node:os';
-import { GantryError, notSupportedYet } from '../../../api/errors.ts';
+import { GantryError } from '../../../api/errors.ts';
 import type { ContainerConfig, EndpointSettings, NetworkingConfig } from '../../../api/schemas/container.ts';
 import type { HostConfig } from '../../../api/schemas/host-config.ts';
 import type { HostFacts } from '../../../runtime/spec/host-facts.ts';
@@ -7,6 +7,7 @@ import { DEFAULT_READONLY_PATHS, defaultMaskedPaths } from '../../../runtime/spe
 import { parseSecurityOptions } from '../../../runtime/spec/security-opt.ts';
 import type { ContainerRecord } from '../../container-record.ts';
 import type { ImageRecord } from '../../image-record.ts';
+import { checkEndpoint, isUserDefined } from '../../networks/endpoint-settings.ts';
 import type { EngineSettings } from '../../settings.ts';
 import { checkMountRequests } from '../../volumes/mount-request.ts';
 import { checkConfig } from './config-rules.ts';
@@ -29,6 +30,8 @@ export interface CreateContext {
   id: string;
   /** By name, ID or unambiguous prefix; null when there is none. */
   resolveContainer(reference: string): ContainerRecord | null;
+  /** Name of the network that a name or an ID stands for, null when there is none. */
+  networkName(reference: string): string | null;
   /** Throws invalid_parameter for an unknown log driver or option. */
   checkLogConfig(type: string, options: Record<string, string>): void;
 }
@@ -83,7 +86,8 @@ export function prepareCreate(body: CreateBody, context: CreateContext): Prepare
   config.Hostname = hostnameOf(config, hostConfig, context.id);
   config.Labels ??= {};
   config.Env ??= [];
-  return { config, hostConfig, endpointsConfig: endpointsOf(networking, hostConfig, config), path, args, warnings };
+  const endpointsConfig = endpointsOf(networking, hostConfig, config, context.networkName);
+  return { config, hostConfig, endpointsConfig, path, args, warnings };
 }
 
 /**
@@ -173,53 +177,49 @@ function hostnameOf(config: ContainerConfig, hostConfig: HostConfig, id: string)
   return id.slice(0, 12);
 }
 
+/**
+ * The networks that the container is on, that of its mode among them, by name. One that is not there is kept as it was named: the start
+ * says that it is missing.
+ */
 function endpointsOf(
   networking: NetworkingConfig | undefined,
   hostConfig: HostConfig,
   config: ContainerConfig,
+  networkName: (reference: string) => string | null,
 ): Record<string, EndpointSettings> {
   const mode = hostConfig.NetworkMode!;
   // Clients name the other container here too; what it has is not ours to set.
   if (mode.startsWith('container:')) return {};
-  const given = Object.entries(networking?.EndpointsConfig ?? {}).map(
-    ([name, settings]): [string, EndpointSettings] => [name === 'default' ? 'bridge' : name, settings],
-  );
-  for (const [name, settings] of given) {
-    if (name !== mode) throw notSupportedYet(`network ${name}`);
-    checkEndpoint(settings);
+  const nameOf = (reference: string) => (reference === 'default' ? 'bridge' : (networkName(reference) ?? reference));
+  const own = nameOf(mode);
+  const endpoints: Record<string, EndpointSettings> = { [own]: {} };
+  for (const [reference, settings] of Object.entries(networking?.EndpointsConfig ?? {})) {
+    const name = nameOf(reference);
+    if (name !== own && (own === 'none' || name === 'none')) {
+      throw new GantryError(
+        'invalid_parameter',
+        'container cannot be connected to multiple networks with one of the networks in private (none) mode',
+      );
+    }
+    if (name !== own && (own === 'host' || name === 'host')) {
+      throw new GantryError(
+        'invalid_parameter',
+        'container cannot be disconnected from host network or connected to host network',
+      );
+    }
+    checkEndpoint(settings ?? {}, isUserDefined(name));
+    endpoints[name] = settings ?? {};
   }
-  const endpoints = Object.fromEntries(given);
-  if (config.MacAddress && mode === 'bridge') {
-    const own = endpoints[mode]?.MacAddress;
-    if (own && own !== config.MacAddress) {
+  if (config.MacAddress && mode !== 'none') {
+    const given = endpoints[own]?.MacAddress;
+    if (given && given !== config.MacAddress) {
       throw new GantryError(
         'invalid_parameter',
         'the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty',
       );
     }
-    endpoints[mode] = { ...endpoints[mode], MacAddress: config.MacAddress };
+    endpoints[own] = { ...endpoints[own], MacAddress: config.MacAddress };
     delete config.MacAddress;
   }
   return endpoints;
-}
-
-function checkEndpoint(settings: EndpointSettings): void {
-  const problems: string[] = [];
-  if (
-    settings.IPAMConfig?.IPv4Address ||
-    settings.IPAMConfig?.IPv6Address ||
-    settings.IPAMConfig?.LinkLocalIPs?.length
-  ) {
-    problems.push('user specified IP address is supported on user defined networks only');
-  }
-  if (settings.Aliases?.length) {
-    problems.push('network-scoped alias is supported only for containers in user defined networks');
-  }
-  const mac = settings.MacAddress ?? '';
-  if (mac !== '' && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(mac)) problems.push(`invalid MAC address: ${mac}`);
-  if (problems.length > 0) {
-    throw new GantryError('invalid_parameter', `invalid endpoint settings:\n${problems.join('\n')}`);
-  }
-  if (settings.Links?.length) throw notSupportedYet('a link to another container');
-  if (Object.keys(settings.DriverOpts ?? {}).length > 0) throw notSupportedYet('a driver option of an endpoint');
 }

@@ -1,0 +1,145 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { GantryError } from '../../api/errors.ts';
+import type { EndpointSettings } from '../../api/schemas/container.ts';
+import type { EndpointInfo, NetworkRecord } from '../../network/contract.ts';
+import { ownHostLines } from '../../network/hosts-file.ts';
+import type { Container } from '../containers/container.ts';
+import type { EngineContext } from '../context.ts';
+import { checkEndpoint, endpointRequest, isUserDefined } from './endpoint-settings.ts';
+
+/** Puts containers on networks and takes them off, while they run and while they do not. */
+export class Attachments {
+  readonly #context: EngineContext;
+  readonly #resolve: (reference: string) => Container;
+
+  /** @param resolve throws not_found `No such container: x` */
+  constructor(context: EngineContext, resolve: (reference: string) => Container) {
+    this.#context = context;
+    this.#resolve = resolve;
+  }
+
+  /** NetworkConnect. Throws forbidden when it is on the network, invalid_parameter for what excludes another. */
+  async connect(network: string, reference: string, settings: EndpointSettings): Promise<void> {
+    const container = this.#resolve(reference);
+    await container.lock.run(async () => {
+      const found = this.#context.networks.find(network);
+      if (found === undefined) throw new GantryError('not_found', `network ${network} not found`);
+      const { record } = container;
+      checkChangeable(container);
+      checkTogether(container, found);
+      checkEndpoint(settings, isUserDefined(found.name));
+      const before = record.endpointsConfig[found.name];
+      record.endpointsConfig[found.name] = settings;
+      try {
+        if (record.sandbox !== null) this.#join(container, found);
+        else container.save();
+      } catch (error) {
+        if (before === undefined) delete record.endpointsConfig[found.name];
+        else record.endpointsConfig[found.name] = before;
+        throw error;
+      }
+    });
+  }
+
+  /** NetworkDisconnect. Throws not_found, forbidden when it is not on the network. */
+  async disconnect(network: string, reference: string): Promise<void> {
+    const container = this.#resolve(reference);
+    await container.lock.run(async () => {
+      const { record } = container;
+      const found = this.#context.networks.find(network);
+      // A container that is stopped may be on a network that is gone.
+      const name = found?.name ?? network;
+      if (found === undefined && record.endpointsConfig[network] === undefined) {
+        throw new GantryError('not_found', `network ${network} not found`);
+      }
+      if (name === 'host' && record.hostConfig.NetworkMode === 'host') throw hostConflict();
+      checkChangeable(container);
+      const endpoint = record.sandbox?.endpoints.find((one) => one.networkName === name);
+      if (record.endpointsConfig[name] === undefined && endpoint === undefined) {
+        throw new GantryError('forbidden', `container ${container.id} is not connected to network ${name}`);
+      }
+      if (endpoint !== undefined) this.#leave(container, endpoint);
+      delete record.endpointsConfig[name];
+      delete record.addresses?.[name];
+      container.keep('durable');
+    });
+  }
+
+  #join(container: Container, network: NetworkRecord): void {
+    const { record } = container;
+    const { networks } = this.#context;
+    const endpoint = networks.connect(container.id, endpointRequest(record, network.name));
+    record.sandbox!.endpoints.push(endpoint);
+    // What the kernel has, a daemon that is killed must know of.
+    container.keep('durable');
+    this.#changeHosts(container, endpoint, true);
+    this.#event(container, 'connect', network.id, network.name, network.driver);
+  }
+
+  #leave(container: Container, endpoint: EndpointInfo): void {
+    const { record } = container;
+    const { networks } = this.#context;
+    const driver = networks.find(endpoint.networkId)?.driver ?? '';
+    networks.disconnect(container.id, endpoint.networkId);
+    record.sandbox!.endpoints = record.sandbox!.endpoints.filter((other) => other !== endpoint);
+    this.#changeHosts(container, endpoint, false);
+    this.#event(container, 'disconnect', endpoint.networkId, endpoint.networkName, driver);
+  }
+
+  /** In place, for the file is bound into the container; other lines, the container's own too, stay. */
+  #changeHosts(container: Container, endpoint: EndpointInfo, add: boolean): void {
+    const path = join(container.directory, 'hosts');
+    if (!existsSync(path)) return;
+    const { Hostname = '', Domainname = '' } = container.record.config;
+    const lines = ownHostLines({
+      hostname: Hostname || container.id.slice(0, 12),
+      domainname: Domainname ?? '',
+      addresses: [endpoint.ipAddress, endpoint.ipv6Address].filter((address) => address !== ''),
+    });
+    const present = readFileSync(path, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && !lines.includes(line));
+    writeFileSync(path, `${[...present, ...(add ? lines : [])].join('\n')}\n`);
+  }
+
+  #event(container: Container, action: string, id: string, name: string, type: string): void {
+    this.#context.events.emit('network', action, id, { container: container.id, name, type });
+  }
+}
+
+function checkChangeable(container: Container): void {
+  const { state, hostConfig } = container.record;
+  if (state.status === 'removing' || state.status === 'dead' || container.removing) {
+    throw new GantryError(
+      'conflict',
+      `container ${container.id} is marked for removal and cannot be connected or disconnected to the network`,
+    );
+  }
+  if (hostConfig.NetworkMode?.startsWith('container:')) {
+    throw new GantryError(
+      'invalid_parameter',
+      'container sharing network namespace with another container or host cannot be connected to any other network',
+    );
+  }
+}
+
+/** "host" and "none" go with no other network. Throws invalid_parameter. */
+function checkTogether(container: Container, network: NetworkRecord): void {
+  const { record } = container;
+  const names = Object.keys(record.endpointsConfig);
+  if (network.name === 'host' || names.includes('host')) throw hostConflict();
+  if ((network.name === 'none' && names.length > 0) || names.includes('none')) {
+    throw new GantryError(
+      'invalid_parameter',
+      'container cannot be connected to multiple networks with one of the networks in private (none) mode',
+    );
+  }
+}
+
+function hostConflict(): GantryError {
+  return new GantryError(
+    'invalid_parameter',
+    'container cannot be disconnected from host network or connected to host network',
+  );
+}

@@ -1,0 +1,117 @@
+import { writeFileSync } from 'node:fs';
+import { errnoOf, GantryError } from '../api/errors.ts';
+import { inNetworkNamespace } from '../linux/namespace.ts';
+import type { Link } from '../linux/netlink/link.ts';
+import { RouteSocket } from '../linux/netlink/route.ts';
+import type { Attachment } from './contract.ts';
+import type { Gateways } from './gateways.ts';
+import { isIpv6 } from './ip.ts';
+
+/** A sandbox's namespace while something is done in it. */
+export interface SandboxInside {
+  path: string;
+  /** Open descriptor of the namespace. */
+  fd: number;
+  /** Speaks for the namespace, from outside. */
+  routes: RouteSocket;
+}
+
+export interface InterfaceSettings {
+  ipAddress: string;
+  ipPrefixLen: number;
+  ipv6Address: string;
+  ipv6PrefixLen: number;
+  linkLocalIps: readonly string[];
+  /** By name, with IFNAME in the interface's place. */
+  sysctls: Readonly<Record<string, string>>;
+}
+
+/** Where a packet to anywhere goes. */
+const ANYWHERE = { 4: '0.0.0.0', 6: '::' } as const;
+
+/** Gives an interface that is there its addresses and settings, and sets it up. Throws SystemCallError, invalid_parameter for a sysctl. */
+export function setUpInterface(inside: SandboxInside, name: string, settings: InterfaceSettings): Link {
+  const { routes } = inside;
+  const link = routes.link(name)!;
+  const { index } = link;
+  const linkLocal = settings.linkLocalIps.map((address) => ({
+    index,
+    address,
+    // RFC 3927, RFC 4291
+    prefixLength: isIpv6(address) ? 64 : 16,
+  }));
+  const sysctls = Object.entries(settings.sysctls);
+  // Namespaces begin without IPv6: see NamespacePool.
+  if (settings.ipv6Address !== '' || linkLocal.some(({ address }) => isIpv6(address))) {
+    sysctls.unshift(['net.ipv6.conf.IFNAME.disable_ipv6', '0']);
+  }
+  if (sysctls.length > 0) inNetworkNamespace(inside.path, () => writeSysctls(name, sysctls));
+  const { ipAddress, ipPrefixLen, ipv6Address, ipv6PrefixLen } = settings;
+  if (ipAddress !== '') routes.addAddress({ index, address: ipAddress, prefixLength: ipPrefixLen });
+  if (ipv6Address !== '') routes.addAddress({ index, address: ipv6Address, prefixLength: ipv6PrefixLen });
+  for (const address of linkLocal) routes.addAddress(address);
+  routes.setLink(index, { up: true });
+  return link;
+}
+
+/**
+ * Makes the default routes go by `after`, when they went by `before`. `byInterface`: whether a network has no gateway that would have
+ * an address.
+ */
+export function writeDefaultRoutes(
+  routes: RouteSocket,
+  before: Gateways,
+  after: Gateways,
+  byInterface: (attachment: Attachment) => boolean,
+): void {
+  for (const family of [4, 6] as const) {
+    const [old, next] = family === 4 ? [before.ipv4, after.ipv4] : [before.ipv6, after.ipv6];
+    if (old?.endpoint.endpointId === next?.endpoint.endpointId) continue;
+    const destination = { destination: ANYWHERE[family], prefixLength: 0 };
+    const oldIndex = old === undefined ? undefined : routes.link(old.endpoint.interfaceName)?.index;
+    if (oldIndex !== undefined) {
+      try {
+        routes.deleteRoute({ ...destination, gateway: gatewayOf(old!, family), index: oldIndex });
+      } catch (error) {
+        // The container may have taken it away itself.
+        if (errnoOf(error) !== 'ESRCH') throw error;
+      }
+    }
+    if (next === undefined) continue;
+    const gateway = gatewayOf(next, family);
+    if (gateway === '' && !byInterface(next)) continue;
+    const { index } = routes.link(next.endpoint.interfaceName)!;
+    routes.addRoute({ ...destination, gateway, index });
+  }
+}
+
+/** Removes an interface of a namespace. What is gone is no failure. */
+export function removeLink(path: string, name: string): void {
+  const routes = inNetworkNamespace(path, () => new RouteSocket());
+  try {
+    if (routes.link(name) !== undefined) routes.deleteLink(name);
+  } finally {
+    routes.close();
+  }
+}
+
+function gatewayOf(attachment: Attachment, family: 4 | 6): string {
+  return family === 4 ? attachment.endpoint.gateway : attachment.endpoint.ipv6Gateway;
+}
+
+/** In the namespace of the calling thread. */
+function writeSysctls(interfaceName: string, sysctls: readonly (readonly [string, string])[]): void {
+  for (const [name, value] of sysctls) {
+    const path = name
+      .split(/[./]/)
+      .map((part) => (part === 'IFNAME' ? interfaceName : part))
+      .join('/');
+    try {
+      writeFileSync(`/proc/sys/${path}`, value);
+    } catch (cause) {
+      throw new GantryError('invalid_parameter', `failed to set sysctl ${name}=${value}: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+  }
+}

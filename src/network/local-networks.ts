@@ -1,0 +1,277 @@
+import { join } from 'node:path';
+import { errnoOf, GantryError, messageOf } from '../api/errors.ts';
+import type { Network } from '../api/schemas/network.ts';
+import { RouteSocket } from '../linux/netlink/route.ts';
+import { BUILT_IN, defaultBridge, plainNetworks } from './built-in.ts';
+import type {
+  BridgeOptions,
+  EndpointInfo,
+  EndpointRequest,
+  LiveSandbox,
+  NetworkRecord,
+  Networks,
+  ResolvRequest,
+  Sandbox,
+  SandboxObserver,
+  SandboxRequest,
+  SandboxView,
+} from './contract.ts';
+import { stopAcceptingForwarding } from './forward-policy.ts';
+import { ForwardWatch } from './forward-watch.ts';
+import { HostPorts } from './host-ports.ts';
+import { type HostsRequest, makeHostsFile } from './hosts-file.ts';
+import type { NetworkLog } from './log.ts';
+import { NamespacePool } from './namespace-pool.ts';
+import { installNat, removeNat, tableName } from './nat-rules.ts';
+import { makePinDirectory, removePinDirectory } from './pin-directory.ts';
+import { NetworkRegistry } from './registry.ts';
+import { makeResolvConf, readHostResolvConf } from './resolv-conf.ts';
+import { SandboxOwners } from './sandbox-owners.ts';
+import { Sandboxes } from './sandboxes.ts';
+
+export interface NetworksDependencies {
+  /** Directory of what ends with the host's uptime; pins go to its "netns". */
+  execRoot: string;
+  /** Stable ID of this engine: the IDs of built-in networks come from it. */
+  engineId: string;
+  /** Of a daemon without a default bridge: what else BridgeOptions says. */
+  bridgeless?: Pick<BridgeOptions, 'pools' | 'enableIptables' | 'enableIpForward'>;
+  /** The daemon's own resolver settings. */
+  dns: ResolvRequest;
+  /** What "host-gateway" stands for in extra hosts; empty for the default bridge's address. */
+  hostGatewayIps: string[];
+  log: NetworkLog;
+}
+
+/** What is there between init() and close(). */
+interface Running {
+  routes: RouteSocket;
+  registry: NetworkRegistry;
+  sandboxes: Sandboxes;
+  pool: NamespacePool;
+  ports: HostPorts;
+  owners: SandboxOwners;
+  pinDirectory: string;
+}
+
+/** The networks of one host: the default bridge, "host" and "none", and what users make. */
+export class LocalNetworks implements Networks {
+  readonly #options: BridgeOptions | null;
+  readonly #dependencies: NetworksDependencies;
+  readonly #log: NetworkLog;
+  readonly #table: string;
+  readonly #created = new Date().toISOString();
+  readonly #observers: SandboxObserver[] = [];
+  #running: Running | undefined;
+  #forward: ForwardWatch | undefined;
+  /** The last change of the rules: they are made one after the other. */
+  #rules: Promise<void> = Promise.resolve();
+  #installed = false;
+
+  /** @param options null for a daemon without a default bridge (--bridge=none) */
+  constructor(options: BridgeOptions | null, dependencies: NetworksDependencies) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+    this.#log = dependencies.log;
+    this.#table = tableName(options?.bridgeName ?? dependencies.engineId);
+  }
+
+  observe(observer: SandboxObserver): void {
+    this.#observers.push(observer);
+  }
+
+  async init(stored: readonly NetworkRecord[], live: readonly LiveSandbox[]): Promise<void> {
+    const { execRoot, engineId } = this.#dependencies;
+    const log = this.#log;
+    const routes = new RouteSocket();
+    const pinDirectory = makePinDirectory(join(execRoot, 'netns'));
+    const owners = new SandboxOwners(join(execRoot, 'sandboxes'));
+    const { pools, enableIpForward } = this.#common();
+    const registry = new NetworkRegistry(routes, { engineId, pools, enableIpForward });
+    const ports = new HostPorts(routes, log);
+    const pool = new NamespacePool(pinDirectory, log);
+    const observers = this.#observers;
+    const sandboxes = new Sandboxes({ routes, registry, ports, pool, owners, pinDirectory, observers, log });
+    this.#running = { routes, registry, sandboxes, pool, ports, owners, pinDirectory };
+    if (this.#options !== null) registry.add(defaultBridge(routes, this.#options, engineId, this.#created));
+    for (const record of plainNetworks(engineId, this.#created)) registry.add(record);
+    for (const record of stored) {
+      try {
+        registry.add(record);
+      } catch (error) {
+        log.warn('cannot bring up a network', { network: record.name, id: record.id, error: messageOf(error) });
+        registry.addFailed(record);
+      }
+    }
+    await this.#applyRules();
+    if (this.#common().enableIptables) {
+      this.#forward = new ForwardWatch(() => this.#forwarding(), log);
+      await this.#forward.start();
+    }
+    sandboxes.takeBack(live);
+    pool.fill();
+  }
+
+  sandboxes(): SandboxView[] {
+    return this.#running?.sandboxes.views() ?? [];
+  }
+
+  prepare(record: NetworkRecord): void {
+    this.#up.registry.prepare(record);
+  }
+
+  async add(record: NetworkRecord): Promise<void> {
+    const { registry } = this.#up;
+    registry.add(record);
+    try {
+      await this.#applyRules();
+    } catch (error) {
+      registry.remove(record.id);
+      throw error;
+    }
+    if (record.driver === 'bridge' && !record.internal) await this.#forward?.refresh();
+  }
+
+  async remove(id: string): Promise<void> {
+    const { registry } = this.#up;
+    const network = registry.get(id);
+    if (network === undefined) return;
+    registry.remove(id);
+    await this.#applyRules();
+    const { state } = network;
+    if (network.record.driver === 'bridge' && state !== undefined && this.#common().enableIptables) {
+      await stopAcceptingForwarding(state.interfaceName);
+    }
+  }
+
+  records(): NetworkRecord[] {
+    return this.#running?.registry.all().map(({ record }) => record) ?? [];
+  }
+
+  find(reference: string): NetworkRecord | undefined {
+    return this.#running?.registry.find(reference)?.record;
+  }
+
+  describe(record: NetworkRecord): Network {
+    return {
+      Name: record.name,
+      Id: record.id,
+      Created: record.created,
+      Scope: 'local',
+      Driver: record.driver,
+      EnableIPv4: record.enableIpv4,
+      EnableIPv6: record.enableIpv6,
+      IPAM: {
+        Driver: record.ipam.driver,
+        Options: record.ipam.options,
+        Config: record.ipam.config.length === 0 ? null : record.ipam.config,
+      },
+      Internal: record.internal,
+      Attachable: record.attachable,
+      Ingress: false,
+      ConfigFrom: { Network: '' },
+      ConfigOnly: false,
+      Containers: {},
+      Options: record.options,
+      Labels: record.labels,
+    };
+  }
+
+  createSandbox(request: SandboxRequest): Sandbox {
+    const sandbox = this.#up.sandboxes.create(request);
+    if (sandbox.endpoints.length > 0) this.#forward?.hurry();
+    return sandbox;
+  }
+
+  connect(containerId: string, request: EndpointRequest): EndpointInfo {
+    return this.#up.sandboxes.connect(containerId, request);
+  }
+
+  disconnect(containerId: string, networkId: string): void {
+    this.#up.sandboxes.disconnect(containerId, networkId);
+  }
+
+  rename(containerId: string, name: string): void {
+    this.#running?.sandboxes.rename(containerId, name);
+  }
+
+  releaseSandbox(containerId: string): void {
+    this.#running?.sandboxes.release(containerId);
+  }
+
+  counters(containerId: string): Record<string, Record<string, number>> {
+    return this.#running?.sandboxes.counters(containerId) ?? {};
+  }
+
+  resolvConf(request: ResolvRequest): string {
+    return makeResolvConf(readHostResolvConf(request.hostNetwork === true), request, this.#dependencies.dns);
+  }
+
+  hosts(request: HostsRequest): string {
+    const { hostGatewayIps } = this.#dependencies;
+    const own = this.find('bridge')?.pools.map((pool) => pool.gateway) ?? [];
+    return makeHostsFile(request, hostGatewayIps.length > 0 ? hostGatewayIps : own);
+  }
+
+  async close(options: { keepLive: boolean }): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    const { routes, registry, sandboxes, pool, ports, owners, pinDirectory } = running;
+    pool.close();
+    await this.#forward?.close();
+    await this.#rules;
+    await ports.reap();
+    if (!options.keepLive && sandboxes.empty) {
+      const bridges = this.#forwarding();
+      for (const { record } of registry.all()) {
+        await this.#attempt(`remove network ${record.name}`, () => registry.remove(record.id));
+      }
+      if (this.#installed) {
+        await this.#attempt('remove the rules', () => removeNat(this.#table));
+        for (const name of bridges) await this.#attempt('remove FORWARD rules', () => stopAcceptingForwarding(name));
+      }
+      await this.#attempt('remove the directory of the pins', () => removePinDirectory(pinDirectory));
+      await this.#attempt('remove the directory of the owners', () => owners.close());
+    }
+    routes.close();
+  }
+
+  /** Bridges whose containers reach other networks. */
+  #forwarding(): string[] {
+    return this.#up.registry.bridgeRules().flatMap((rules) => (rules.internal ? [] : [rules.bridgeName]));
+  }
+
+  #applyRules(): Promise<void> {
+    const { registry } = this.#up;
+    // A daemon that has no bridge leaves the rules of the host alone.
+    const none = registry.bridgeRules().length === 0 && !this.#installed;
+    if (!this.#common().enableIptables || none) return Promise.resolve();
+    this.#installed = true;
+    const change = this.#rules.then(() => installNat(this.#table, registry.bridgeRules()));
+    this.#rules = change.catch(() => {});
+    return change;
+  }
+
+  #common(): Pick<BridgeOptions, 'pools' | 'enableIptables' | 'enableIpForward'> {
+    return this.#options ?? this.#dependencies.bridgeless ?? { pools: [], enableIptables: true, enableIpForward: true };
+  }
+
+  async #attempt(what: string, step: () => void | Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      if (errnoOf(error) === 'ENODEV' || errnoOf(error) === 'ENOENT') return;
+      this.#log.warn(`cannot ${what}`, { error: messageOf(error) });
+    }
+  }
+
+  get #up(): Running {
+    if (this.#running === undefined) throw new GantryError('system', 'networks are used before init()');
+    return this.#running;
+  }
+}
+
+/** Whether a network is there without anybody having made it. */
+export function isBuiltIn(record: NetworkRecord): boolean {
+  return BUILT_IN.includes(record.name);
+}

@@ -1,0 +1,153 @@
+import { GantryError, notSupportedYet } from '../api/errors.ts';
+import type { IPAMConfig } from '../api/schemas/network.ts';
+import type { NetworkPool, NetworkRecord } from './contract.ts';
+import {
+  contains,
+  type Family,
+  formatAddress,
+  formatNetwork,
+  type IpNetwork,
+  overlaps,
+  parseAddress,
+  splitCidr,
+} from './ip.ts';
+import { chooseNetwork, SubnetAllocator } from './ipam.ts';
+
+export interface PoolSurroundings {
+  /** Subnets of other networks. */
+  networks: readonly IpNetwork[];
+  /** Networks that the host has an address in or a route to; none for a driver that shares them. */
+  host: readonly IpNetwork[];
+  /** What is chosen from. */
+  pools: readonly { base: string; size: number }[];
+}
+
+/**
+ * Checks the subnets that a new network asks for (all problems at once, worded as dockerd's), chooses those it does not, and fills
+ * record.pools and record.ipam.config. Throws invalid_parameter, forbidden for an overlap, unavailable when nothing is left.
+ */
+export function preparePools(record: NetworkRecord, around: PoolSurroundings): void {
+  if (!record.enableIpv4 && !record.enableIpv6) {
+    throw new GantryError('invalid_parameter', 'IPv4 or IPv6 must be enabled');
+  }
+  if (record.ipam.driver !== 'default') throw notSupportedYet(`IPAM driver ${record.ipam.driver}`);
+  const asked = record.ipam.config;
+  checkConfig(asked, record.enableIpv6);
+  const taken: IpNetwork[] = [...around.networks];
+  const pools: NetworkPool[] = [];
+  for (const config of asked) {
+    const { network } = splitCidr(config.Subnet!)!;
+    if (network.family === 4 ? !record.enableIpv4 : !record.enableIpv6) continue;
+    if (taken.some((other) => overlaps(other, network))) {
+      throw new GantryError('forbidden', 'invalid pool request: Pool overlaps with other one on this address space');
+    }
+    const route = around.host.find((other) => overlaps(other, network));
+    if (route !== undefined) {
+      throw new GantryError(
+        'forbidden',
+        `invalid pool request: Pool ${config.Subnet} overlaps with the host's network ${formatNetwork(route)}`,
+      );
+    }
+    taken.push(network);
+    pools.push(completePool(network, config));
+  }
+  for (const family of [4, 6] as const) {
+    const enabled = family === 4 ? record.enableIpv4 : record.enableIpv6;
+    if (!enabled || pools.some((pool) => splitCidr(pool.subnet)!.network.family === family)) continue;
+    const pool = choosePool(family, around, taken);
+    pools.push(pool);
+    asked.push({ Subnet: pool.subnet, Gateway: pool.gateway });
+  }
+  const familyOf = (pool: NetworkPool): Family => splitCidr(pool.subnet)!.network.family;
+  record.pools = pools.sort((one, other) => familyOf(one) - familyOf(other));
+}
+
+/** What addresses of a pool are given out from, gateway and aux addresses taken. */
+export function allocatorOf(pool: NetworkPool): SubnetAllocator {
+  const { network } = splitCidr(pool.subnet)!;
+  const reserved = [pool.gateway, ...Object.values(pool.aux)]
+    .map(parseAddress)
+    .flatMap((address) => (address === undefined ? [] : [address.value]));
+  const range = pool.ipRange === '' ? network : splitCidr(pool.ipRange)!.network;
+  return new SubnetAllocator(network, reserved, range);
+}
+
+function choosePool(family: Family, around: PoolSurroundings, taken: readonly IpNetwork[]): NetworkPool {
+  const network = chooseNetwork(family, around.pools, [...taken, ...around.host]);
+  if (network === undefined) {
+    throw new GantryError('unavailable', 'all predefined address pools have been fully subnetted', {
+      hint: 'give the network a subnet with --subnet, or the daemon other pools with --default-address-pool',
+    });
+  }
+  return { ...completePool(network, {}), given: false };
+}
+
+function completePool(network: IpNetwork, config: IPAMConfig): NetworkPool {
+  const pool: NetworkPool = {
+    subnet: formatNetwork(network),
+    gateway: config.Gateway ?? '',
+    ipRange: config.IPRange ?? '',
+    aux: { ...config.AuxiliaryAddresses },
+    given: true,
+  };
+  if (pool.gateway === '') {
+    const first = allocatorOf(pool).allocate();
+    if (first === undefined) {
+      throw new GantryError('invalid_parameter', `invalid subnet ${pool.subnet}: it has no address for a gateway`);
+    }
+    pool.gateway = formatAddress(network.family, first);
+  }
+  return pool;
+}
+
+function checkConfig(configs: readonly IPAMConfig[], enableIpv6: boolean): void {
+  const problems = configs.flatMap((config) => problemsOf(config, enableIpv6));
+  if (problems.length > 0) {
+    throw new GantryError('invalid_parameter', `invalid network config:\n${problems.join('\n')}`);
+  }
+}
+
+function problemsOf(config: IPAMConfig, enableIpv6: boolean): string[] {
+  const { Subnet: text = '', IPRange: rangeText = '', Gateway: gateway = '' } = config;
+  const subnet = splitCidr(text);
+  if (subnet === undefined) return [`invalid subnet ${text}: invalid CIDR block notation`];
+  const { network } = subnet;
+  if (network.family === 6 && !enableIpv6) return [];
+  const problems: string[] = [];
+  const complain = (what: string, problem: string | null) => {
+    if (problem !== null) problems.push(`invalid ${what}: ${problem}`);
+  };
+  if (subnet.address !== network.base) complain(`subnet ${text}`, `it should be ${formatNetwork(network)}`);
+  if (rangeText !== '') {
+    for (const problem of rangeProblems(rangeText, network)) complain(`ip-range ${rangeText}`, problem);
+  }
+  complain(`gateway ${gateway}`, addressProblem(gateway, network));
+  for (const [name, address] of Object.entries(config.AuxiliaryAddresses ?? {})) {
+    complain(`auxiliary address ${name}`, addressProblem(address, network));
+  }
+  return problems;
+}
+
+function rangeProblems(text: string, parent: IpNetwork): string[] {
+  const range = splitCidr(text);
+  if (range === undefined) return ['invalid CIDR block notation'];
+  if (range.network.family !== parent.family) return [`parent subnet is an IPv${parent.family} block`];
+  const problems: string[] = [];
+  if (range.network.prefixLength < parent.prefixLength) {
+    problems.push(`CIDR block is bigger than its parent subnet ${formatNetwork(parent)}`);
+  }
+  if (range.address !== range.network.base) problems.push(`it should be ${formatNetwork(range.network)}`);
+  if (!overlaps(parent, range.network)) {
+    problems.push(`parent subnet ${formatNetwork(parent)} doesn't contain ip-range`);
+  }
+  return problems;
+}
+
+/** null for none. */
+function addressProblem(text: string, parent: IpNetwork): string | null {
+  if (text === '') return null;
+  const address = parseAddress(text);
+  if (address === undefined) return 'invalid address';
+  if (address.family !== parent.family) return `parent subnet is an IPv${parent.family} block`;
+  return contains(parent, address) ? null : `parent subnet ${formatNetwork(parent)} doesn't contain this address`;
+}

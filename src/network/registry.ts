@@ -1,0 +1,250 @@
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { GantryError } from '../api/errors.ts';
+import type { RouteSocket } from '../linux/netlink/route.ts';
+import { hostNetworks } from './built-in.ts';
+import type { EndpointRequest, NetworkDriver, NetworkRecord, NetworkState } from './contract.ts';
+import { BridgeDriver, bridgeNameOf } from './drivers/bridge.ts';
+import { boolOption, ENABLE_ICC, ENABLE_MASQUERADE } from './drivers/options.ts';
+import { PlainDriver } from './drivers/plain.ts';
+import { StackedDriver } from './drivers/stacked.ts';
+import { formatAddress, parseAddress, splitCidr } from './ip.ts';
+import { DEFAULT_ADDRESS_POOLS, localIpv6Pool, macOf, noAddressLeft, type SubnetAllocator } from './ipam.ts';
+import type { BridgeRules } from './nat-rules.ts';
+import { allocatorOf, preparePools } from './prepare.ts';
+
+export interface RegistryOptions {
+  engineId: string;
+  /** --default-address-pool; [] for ours. */
+  pools: readonly { base: string; size: number }[];
+  enableIpForward: boolean;
+}
+
+/** A network that is up, or that could not be brought up. */
+export interface ActiveNetwork {
+  record: NetworkRecord;
+  driver: NetworkDriver;
+  /** undefined when its driver has failed: it takes no endpoints until the daemon's next start. */
+  state: NetworkState | undefined;
+  allocators: readonly SubnetAllocator[];
+}
+
+/** The addresses of one endpoint; "" for what it does not have. */
+export interface ChosenAddresses {
+  ipAddress: string;
+  ipPrefixLen: number;
+  gateway: string;
+  ipv6Address: string;
+  ipv6PrefixLen: number;
+  ipv6Gateway: string;
+  macAddress: string;
+}
+
+/** All networks of this engine, by ID: what is up, and which of their addresses are given out. */
+export class NetworkRegistry {
+  readonly #routes: RouteSocket;
+  readonly #options: RegistryOptions;
+  readonly #drivers: ReadonlyMap<string, NetworkDriver>;
+  readonly #networks = new Map<string, ActiveNetwork>();
+
+  constructor(routes: RouteSocket, options: RegistryOptions) {
+    this.#routes = routes;
+    this.#options = options;
+    const drivers: NetworkDriver[] = [
+      new BridgeDriver(routes),
+      new StackedDriver('macvlan', routes),
+      new StackedDriver('ipvlan', routes),
+      new PlainDriver('host'),
+      new PlainDriver('null'),
+    ];
+    this.#drivers = new Map(drivers.map((driver) => [driver.name, driver]));
+  }
+
+  all(): ActiveNetwork[] {
+    return [...this.#networks.values()];
+  }
+
+  get(id: string): ActiveNetwork | undefined {
+    return this.#networks.get(id);
+  }
+
+  /** By name, full ID or unambiguous prefix of it. */
+  find(reference: string): ActiveNetwork | undefined {
+    const all = this.all();
+    const exact = this.#networks.get(reference) ?? all.find(({ record }) => record.name === reference);
+    if (exact !== undefined || reference === '') return exact;
+    const byPrefix = all.filter(({ record }) => record.id.startsWith(reference));
+    return byPrefix.length === 1 ? byPrefix[0] : undefined;
+  }
+
+  /** See Networks.prepare. */
+  prepare(record: NetworkRecord): void {
+    const driver = this.#driverOf(record);
+    const others = this.all().map((network) => network.record);
+    driver.prepare(record, others);
+    const { pools, engineId } = this.#options;
+    const chosenFrom = pools.length > 0 ? pools : DEFAULT_ADDRESS_POOLS;
+    const hasIpv6Pool = chosenFrom.some((pool) => pool.base.includes(':'));
+    preparePools(record, {
+      networks: this.all().flatMap(({ allocators }) => allocators.map((allocator) => allocator.network)),
+      host: driver.ownSubnets ? hostNetworks(this.#routes, bridgeNameOf(record)) : [],
+      pools: hasIpv6Pool ? chosenFrom : [...chosenFrom, localIpv6Pool(engineId)],
+    });
+    // No default route, so that the gateway's address is a neighbour's as any other.
+    if (driver.routesByInterface(record)) for (const pool of record.pools) if (!pool.given) pool.gateway = '';
+  }
+
+  /** Brings a network up. Throws what its driver throws. */
+  add(record: NetworkRecord): void {
+    const driver = this.#driverOf(record);
+    if (record.driver === 'bridge' && this.#options.enableIpForward) {
+      if (record.enableIpv4) writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
+      if (record.enableIpv6) writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
+    }
+    const state = driver.add(record);
+    this.#networks.set(record.id, { record, driver, state, allocators: record.pools.map(allocatorOf) });
+  }
+
+  /** Keeps a stored network that cannot be brought up: it is listed, can be removed, and its subnets stay its own. */
+  addFailed(record: NetworkRecord): void {
+    const driver = this.#driverOf(record);
+    this.#networks.set(record.id, { record, driver, state: undefined, allocators: record.pools.map(allocatorOf) });
+  }
+
+  /** Takes a network down and forgets it. */
+  remove(id: string): void {
+    const network = this.#networks.get(id);
+    if (network === undefined) return;
+    const { state } = network;
+    if (state !== undefined) {
+      const shared = this.all().some(
+        (other) =>
+          other !== network && other.state?.interfaceName === state.interfaceName && state.interfaceName !== '',
+      );
+      network.driver.remove(state, shared);
+    }
+    this.#networks.delete(id);
+  }
+
+  /** What the rules of the bridges are made from. */
+  bridgeRules(): BridgeRules[] {
+    return this.all()
+      .filter(({ record, state }) => record.driver === 'bridge' && state !== undefined)
+      .map(({ record, state, allocators }) => ({
+        bridgeName: state!.interfaceName,
+        subnets: allocators.map((allocator) => allocator.network),
+        icc: boolOption(record, ENABLE_ICC, true),
+        masquerade: boolOption(record, ENABLE_MASQUERADE, true),
+        internal: record.internal,
+      }));
+  }
+
+  /** Takes addresses for an endpoint. Throws invalid_parameter, forbidden when one is in use, unavailable; none is taken then. */
+  choose(network: ActiveNetwork, request: EndpointRequest): ChosenAddresses {
+    const { record, allocators } = network;
+    const chosen: ChosenAddresses = {
+      ipAddress: '',
+      ipPrefixLen: 0,
+      gateway: '',
+      ipv6Address: '',
+      ipv6PrefixLen: 0,
+      ipv6Gateway: '',
+      macAddress: request.macAddress.toLowerCase().replaceAll('-', ':'),
+    };
+    try {
+      for (const family of [4, 6] as const) {
+        const indexes = allocators.flatMap(({ network: subnet }, index) => (subnet.family === family ? [index] : []));
+        const wanted = family === 4 ? request.ipAddress : request.ipv6Address;
+        const before = family === 4 ? request.previous?.ipAddress : request.previous?.ipv6Address;
+        if (indexes.length === 0) {
+          if (wanted !== '') throw notWanted(family, wanted);
+          continue;
+        }
+        const { index, address } = take(network, family, indexes, wanted, before ?? '');
+        const pool = record.pools[index]!;
+        const prefixLength = allocators[index]!.network.prefixLength;
+        const gateway = record.internal || network.driver.routesByInterface(record) ? '' : pool.gateway;
+        const text = formatAddress(family, address);
+        if (family === 4) Object.assign(chosen, { ipAddress: text, ipPrefixLen: prefixLength, gateway });
+        else Object.assign(chosen, { ipv6Address: text, ipv6PrefixLen: prefixLength, ipv6Gateway: gateway });
+        if (family === 4 && chosen.macAddress === '') chosen.macAddress = macOf(address);
+      }
+    } catch (error) {
+      this.release(network, chosen);
+      throw error;
+    }
+    if (chosen.macAddress === '') {
+      chosen.macAddress = ['02', ...[...randomBytes(5)].map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
+    }
+    return chosen;
+  }
+
+  /** Takes the addresses of an endpoint that lives. False when one is not to be had. */
+  reclaim(network: ActiveNetwork, addresses: { ipAddress: string; ipv6Address: string }): boolean {
+    return [addresses.ipAddress, addresses.ipv6Address]
+      .map(parseAddress)
+      .every((address) => address === undefined || network.allocators.some((allocator) => allocator.take(address)));
+  }
+
+  release(network: ActiveNetwork, addresses: { ipAddress: string; ipv6Address: string }): void {
+    for (const text of [addresses.ipAddress, addresses.ipv6Address]) {
+      const address = parseAddress(text);
+      if (address === undefined) continue;
+      for (const allocator of network.allocators) {
+        if (allocator.network.family === address.family) allocator.release(address.value);
+      }
+    }
+  }
+
+  #driverOf(record: NetworkRecord): NetworkDriver {
+    const driver = this.#drivers.get(record.driver);
+    if (driver === undefined) throw new GantryError('not_found', `plugin "${record.driver}" not found`);
+    return driver;
+  }
+}
+
+function take(
+  network: ActiveNetwork,
+  family: 4 | 6,
+  indexes: readonly number[],
+  wanted: string,
+  before: string,
+): { index: number; address: bigint } {
+  const { record, allocators } = network;
+  if (wanted !== '') {
+    const address = parseAddress(wanted);
+    if (address === undefined || address.family !== family) {
+      throw new GantryError('invalid_parameter', `invalid IPv${family} address: ${wanted}`);
+    }
+    if (!indexes.some((index) => record.pools[index]!.given)) {
+      throw new GantryError(
+        'invalid_parameter',
+        'user specified IP address is supported only when connecting to networks with user configured subnets',
+      );
+    }
+    const index = indexes.find((at) => {
+      const subnet = splitCidr(record.pools[at]!.subnet)!.network;
+      return splitCidr(`${wanted}/${subnet.prefixLength}`)!.network.base === subnet.base;
+    });
+    if (index === undefined) throw notWanted(family, wanted);
+    if (!allocators[index]!.take(address)) throw new GantryError('forbidden', 'Address already in use');
+    return { index, address: address.value };
+  }
+  const previous = parseAddress(before);
+  for (const index of previous === undefined ? [] : indexes) {
+    if (allocators[index]!.take(previous!)) return { index, address: previous!.value };
+  }
+  for (const index of indexes) {
+    const address = allocators[index]!.allocate();
+    if (address !== undefined) return { index, address };
+  }
+  throw noAddressLeft(family);
+}
+
+function notWanted(family: 4 | 6, address: string): GantryError {
+  return new GantryError(
+    'invalid_parameter',
+    `no configured subnet contains IP address ${address}`,
+    family === 6 ? { hint: 'the network needs an IPv6 subnet that has this address' } : {},
+  );
+}

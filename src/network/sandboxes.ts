@@ -1,0 +1,369 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf, GantryError, messageOf } from '../api/errors.ts';
+import { inNetworkNamespace, unpinNamespace } from '../linux/namespace.ts';
+import { RouteSocket } from '../linux/netlink/route.ts';
+import { removeLink, type SandboxInside, setUpInterface, writeDefaultRoutes } from './container-interface.ts';
+import type {
+  Attachment,
+  EndpointInfo,
+  EndpointRequest,
+  LiveSandbox,
+  Sandbox,
+  SandboxObserver,
+  SandboxRequest,
+  SandboxView,
+} from './contract.ts';
+import { HOST_BINDING, IFACE_PREFIX } from './drivers/options.ts';
+import { chooseGateways, type Gateways, NO_GATEWAYS } from './gateways.ts';
+import type { HostPorts } from './host-ports.ts';
+import type { NetworkLog } from './log.ts';
+import { closeReady, type NamespacePool } from './namespace-pool.ts';
+import type { ActiveNetwork, NetworkRegistry } from './registry.ts';
+import type { SandboxOwners } from './sandbox-owners.ts';
+
+export interface SandboxesParts {
+  routes: RouteSocket;
+  registry: NetworkRegistry;
+  ports: HostPorts;
+  pool: NamespacePool;
+  owners: SandboxOwners;
+  pinDirectory: string;
+  observers: readonly SandboxObserver[];
+  log: NetworkLog;
+}
+
+interface OpenSandbox extends SandboxView {
+  name: string;
+  /** "" for one of which only its interfaces are known. */
+  path: string;
+  attachments: Attachment[];
+  gateways: Gateways;
+}
+
+/**
+ * The sandboxes of running containers and their endpoints. What is known of them is kept in three places that agree again after any
+ * crash: the kernel (pins, interfaces whose alias names bridge and container), the owner links beside the pins, and memory.
+ */
+export class Sandboxes {
+  readonly #parts: SandboxesParts;
+  readonly #open = new Map<string, OpenSandbox>();
+
+  constructor(parts: SandboxesParts) {
+    this.#parts = parts;
+  }
+
+  views(): SandboxView[] {
+    return [...this.#open.values()].filter(({ path }) => path !== '');
+  }
+
+  /** Whether any container runs in one. */
+  get empty(): boolean {
+    return this.#open.size === 0;
+  }
+
+  create(request: SandboxRequest): Sandbox {
+    const { containerId, name, hostname } = request;
+    const { pool, owners } = this.#parts;
+    // What a start that failed half-way may have left.
+    this.release(containerId);
+    const namespace = pool.take();
+    const { sandboxId, path } = namespace;
+    const open: OpenSandbox = { containerId, name, hostname, path, attachments: [], gateways: NO_GATEWAYS };
+    this.#open.set(containerId, open);
+    try {
+      owners.set(containerId, sandboxId);
+      const inside: SandboxInside = { path, fd: namespace.fd, routes: namespace.routes };
+      for (const endpoint of request.endpoints) open.attachments.push(this.#attach(open, endpoint, inside));
+      this.#route(open, inside);
+      for (const observer of this.#parts.observers) observer.opened(open);
+      this.#tellGateway(open);
+    } catch (error) {
+      this.release(containerId);
+      throw error;
+    } finally {
+      closeReady(namespace);
+    }
+    return { sandboxId, path, endpoints: open.attachments.map(({ endpoint }) => endpoint) };
+  }
+
+  connect(containerId: string, request: EndpointRequest): EndpointInfo {
+    const open = this.#require(containerId);
+    return this.#inside(open, (inside) => {
+      const attachment = this.#attach(open, request, inside);
+      open.attachments.push(attachment);
+      try {
+        const changed = this.#route(open, inside);
+        for (const observer of this.#parts.observers) observer.attached(open, attachment);
+        if (changed) this.#tellGateway(open);
+      } catch (error) {
+        this.#detach(open, attachment, inside);
+        throw error;
+      }
+      return attachment.endpoint;
+    });
+  }
+
+  disconnect(containerId: string, networkId: string): void {
+    const open = this.#require(containerId);
+    const attachment = open.attachments.find(({ endpoint }) => endpoint.networkId === networkId);
+    if (attachment === undefined) return;
+    this.#inside(open, (inside) => {
+      if (this.#detach(open, attachment, inside)) this.#tellGateway(open);
+      for (const observer of this.#parts.observers) observer.detached(open, attachment);
+    });
+  }
+
+  rename(containerId: string, name: string): void {
+    const open = this.#open.get(containerId);
+    if (open === undefined) return;
+    const before = open.name;
+    open.name = name;
+    open.attachments = open.attachments.map((attachment) => ({
+      ...attachment,
+      names: [...new Set([name, ...attachment.names.filter((one) => one !== before)])],
+    }));
+    for (const observer of this.#parts.observers) observer.renamed(open);
+  }
+
+  release(containerId: string): void {
+    const open = this.#open.get(containerId);
+    if (open === undefined) return;
+    const { observers, ports, owners } = this.#parts;
+    this.#open.delete(containerId);
+    for (const observer of observers) this.#attempt('tell of a sandbox that ends', () => observer.closed(containerId));
+    for (const { endpoint } of open.attachments) {
+      if (endpoint.hostInterfaceName !== '') {
+        this.#attempt('disable a port', () => ports.leave(endpoint.hostInterfaceName));
+      } else if (open.path !== '') {
+        // Its address must be free at once on the parent's link; the namespace would keep it for some 100 ms.
+        this.#attempt('remove an interface', () => removeLink(open.path, endpoint.interfaceName));
+      }
+      this.#giveBack(endpoint);
+    }
+    if (open.path !== '') this.#attempt('release a network namespace', () => unpinNamespace(open.path));
+    this.#attempt('forget a sandbox', () => owners.remove(containerId));
+  }
+
+  counters(containerId: string): Record<string, Record<string, number>> {
+    const result: Record<string, Record<string, number>> = {};
+    const open = this.#open.get(containerId);
+    for (const { endpoint } of open?.attachments ?? []) {
+      const { hostInterfaceName: host, interfaceName } = endpoint;
+      // Read at the host's end, where no namespace is entered: what that one sends is what the container receives.
+      const turned = host !== '';
+      const seen = turned
+        ? this.#parts.routes.counters(host)
+        : this.#inside(open!, ({ routes }) => routes.counters(interfaceName));
+      if (seen === undefined) continue;
+      const received = [seen.rxBytes, seen.rxPackets, seen.rxErrors, seen.rxDropped] as const;
+      const sent = [seen.txBytes, seen.txPackets, seen.txErrors, seen.txDropped] as const;
+      const [rx, tx] = turned ? [sent, received] : [received, sent];
+      result[interfaceName] = {
+        rx_bytes: rx[0],
+        rx_packets: rx[1],
+        rx_errors: rx[2],
+        rx_dropped: rx[3],
+        tx_bytes: tx[0],
+        tx_packets: tx[1],
+        tx_errors: tx[2],
+        tx_dropped: tx[3],
+      };
+    }
+    return result;
+  }
+
+  /** Rebuilds memory from the records of running containers and the owner links; removes pins that belong to none of them. */
+  takeBack(live: readonly LiveSandbox[]): void {
+    const { owners, pinDirectory, registry, log, ports, observers } = this.#parts;
+    const owned = owners.all();
+    const kept = new Set<string>();
+    for (const { containerId, name, hostname, endpoints, aliases } of live) {
+      const pin = owned.get(containerId)?.slice(0, 12);
+      if (pin !== undefined) kept.add(pin);
+      const attachments: Attachment[] = [];
+      for (const endpoint of endpoints) {
+        const network = registry.get(endpoint.networkId);
+        if (network === undefined || !registry.reclaim(network, endpoint)) {
+          log.warn('the address of a running container is not of its network', {
+            containerId,
+            network: endpoint.networkName,
+            address: endpoint.ipAddress || endpoint.ipv6Address,
+          });
+        }
+        if (network === undefined) continue;
+        const names = namesOf({ containerId, name, hostname }, aliases[endpoint.networkName] ?? []);
+        attachments.push(attachmentOf(network, endpoint, names));
+      }
+      const path = pin === undefined ? '' : join(pinDirectory, pin);
+      const gateways = chooseGateways(attachments);
+      this.#open.set(containerId, { containerId, name, hostname, path, attachments, gateways });
+    }
+    for (const containerId of owned.keys()) {
+      if (!this.#open.has(containerId)) this.#attempt('forget a sandbox', () => owners.remove(containerId));
+    }
+    for (const pin of readdirSync(pinDirectory)) {
+      if (!kept.has(pin)) {
+        this.#attempt('release a network namespace', () => unpinNamespace(join(pinDirectory, pin)));
+      }
+    }
+    const states = registry.all().flatMap(({ record, state }) => (record.driver === 'bridge' && state ? [state] : []));
+    const used = live.flatMap(({ endpoints }) => endpoints.map(({ hostInterfaceName }) => hostInterfaceName));
+    ports.leaveForeign(states, new Set(used));
+    for (const open of this.#open.values()) {
+      if (open.path === '') continue;
+      this.#attempt('take a running container back', () => {
+        for (const observer of observers) observer.opened(open);
+        this.#tellGateway(open);
+      });
+    }
+  }
+
+  /** Makes an endpoint, all but its default route. Nothing is left when it throws. */
+  #attach(open: OpenSandbox, request: EndpointRequest, inside: SandboxInside): Attachment {
+    const { registry } = this.#parts;
+    const network = registry.find(request.network);
+    if (network === undefined) throw new GantryError('not_found', `network ${request.network} not found`);
+    const { record, state, driver } = network;
+    if (open.attachments.some(({ endpoint }) => endpoint.networkId === record.id)) {
+      throw new GantryError('forbidden', `endpoint with name ${open.name} already exists in network ${record.name}`);
+    }
+    if (state === undefined) {
+      throw new GantryError('unavailable', `network ${record.name} could not be brought up when the daemon started`, {
+        hint: "the daemon's log says why; start it again when that is mended",
+      });
+    }
+    const interfaceName = freeName(open, request.interfaceName, record.options[IFACE_PREFIX] || 'eth');
+    const addresses = registry.choose(network, request);
+    let hostInterfaceName: string | undefined;
+    try {
+      const { containerId } = open;
+      const { macAddress } = addresses;
+      hostInterfaceName = driver.connect(state, { containerId, namespace: inside.fd, interfaceName, macAddress });
+      const link = setUpInterface(inside, interfaceName, { ...request, ...addresses });
+      const { linkLocalIps, gatewayPriority } = request;
+      const endpoint: EndpointInfo = {
+        networkName: record.name,
+        networkId: record.id,
+        endpointId: randomBytes(32).toString('hex'),
+        interfaceName,
+        hostInterfaceName,
+        ...addresses,
+        macAddress: link.macAddress,
+        ...(linkLocalIps.length > 0 ? { linkLocalIps } : {}),
+        ...(gatewayPriority !== 0 ? { gatewayPriority } : {}),
+      };
+      return attachmentOf(network, endpoint, namesOf(open, request.aliases));
+    } catch (error) {
+      registry.release(network, addresses);
+      if (hostInterfaceName !== undefined) {
+        const name = hostInterfaceName;
+        this.#attempt('remove an interface', () =>
+          name === '' ? inside.routes.deleteLink(interfaceName) : this.#parts.ports.leave(name),
+        );
+      }
+      throw error;
+    }
+  }
+
+  /** Takes an endpoint out of a running container. Returns whether the default route changed. */
+  #detach(open: OpenSandbox, attachment: Attachment, inside: SandboxInside): boolean {
+    const { endpoint } = attachment;
+    open.attachments = open.attachments.filter((other) => other !== attachment);
+    this.#attempt('remove an interface', () => inside.routes.deleteLink(endpoint.interfaceName));
+    this.#giveBack(endpoint);
+    return this.#route(open, inside);
+  }
+
+  #giveBack(endpoint: EndpointInfo): void {
+    const network = this.#parts.registry.get(endpoint.networkId);
+    if (network !== undefined) this.#parts.registry.release(network, endpoint);
+  }
+
+  /** Puts the default routes where they belong now. Returns whether that is another endpoint than before. */
+  #route(open: OpenSandbox, inside: SandboxInside): boolean {
+    const before = open.gateways;
+    const gateways = chooseGateways(open.attachments);
+    writeDefaultRoutes(inside.routes, before, gateways, (attachment) => {
+      const network = this.#parts.registry.get(attachment.endpoint.networkId);
+      return network?.driver.routesByInterface(network.record) === true;
+    });
+    open.gateways = gateways;
+    const same = (one: Attachment | undefined, other: Attachment | undefined) =>
+      one?.endpoint.endpointId === other?.endpoint.endpointId;
+    return !same(before.ipv4, gateways.ipv4) || !same(before.ipv6, gateways.ipv6);
+  }
+
+  #tellGateway(open: OpenSandbox): void {
+    const gateway = open.gateways.ipv4 ?? open.gateways.ipv6;
+    for (const observer of this.#parts.observers) observer.gatewayChanged(open, gateway);
+  }
+
+  #inside<T>(open: OpenSandbox, work: (inside: SandboxInside) => T): T {
+    const { path } = open;
+    const fd = openSync(path, 'r');
+    try {
+      const routes = inNetworkNamespace(path, () => new RouteSocket());
+      try {
+        return work({ path, fd, routes });
+      } finally {
+        routes.close();
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #require(containerId: string): OpenSandbox {
+    const open = this.#open.get(containerId);
+    if (open === undefined || open.path === '') {
+      throw new GantryError('conflict', `container ${containerId} has no network namespace of its own`);
+    }
+    return open;
+  }
+
+  /** Teardown goes on whatever fails; what is already gone is no failure. */
+  #attempt(what: string, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (errnoOf(error) === 'ENODEV' || errnoOf(error) === 'ENOENT') return;
+      this.#parts.log.warn(`cannot ${what}`, { error: messageOf(error) });
+    }
+  }
+}
+
+function attachmentOf(network: ActiveNetwork, endpoint: EndpointInfo, names: readonly string[]): Attachment {
+  const { record, state } = network;
+  const isBridge = record.driver === 'bridge';
+  return {
+    endpoint,
+    driver: record.driver,
+    userDefined: record.name !== 'bridge',
+    internal: record.internal,
+    bridgeName: isBridge ? (state?.interfaceName ?? '') : '',
+    hostBinding: record.options[HOST_BINDING] ?? '',
+    names,
+  };
+}
+
+/** Every name that others may call a container by, its own first (dockerd's order). */
+export function namesOf(
+  container: { containerId: string; name: string; hostname: string },
+  aliases: readonly string[],
+): string[] {
+  const { name, containerId, hostname } = container;
+  return [...new Set([name, ...aliases, containerId.slice(0, 12), hostname])].filter((one) => one !== '');
+}
+
+function freeName(open: OpenSandbox, wanted: string, prefix: string): string {
+  const used = new Set(open.attachments.map(({ endpoint }) => endpoint.interfaceName));
+  if (wanted !== '') {
+    if (used.has(wanted) || wanted === 'lo') {
+      throw new GantryError('conflict', `interface name ${wanted} is in use in container ${open.name}`);
+    }
+    return wanted;
+  }
+  for (let number = 0; ; number++) if (!used.has(`${prefix}${number}`)) return `${prefix}${number}`;
+}

@@ -1,0 +1,32 @@
+import type { EndpointInfo, EndpointRequest, LiveSandbox, SandboxRequest } from '../../src/network/contract.ts';
+
+/** A place on a network with everything left to it but `more`. */
+export function endpoint(network: string, more: Partial<EndpointRequest> = {}): EndpointRequest {
+  return {
+    network,
+    ipAddress: '',
+    ipv6Address: '',
+    linkLocalIps: [],
+    macAddress: '',
+    interfaceName: '',
+    gatewayPriority: 0,
+    sysctls: {},
+    aliases: [],
+    ...more,
+  };
+}
+
+/** A container on these networks. */
+export function sandbox(containerId: string, ...endpoints: EndpointRequest[]): SandboxRequest {
+  return { containerId, name: containerId, hostname: containerId, endpoints };
+}
+
+/** A container on the default bridge. */
+export function bridged(containerId: string, more: Partial<EndpointRequest> = {}): SandboxRequest {
+  return sandbox(containerId, endpoint('bridge', more));
+}
+
+/** A container that ran on while no daemon was there. */
+export function alive(containerId: string, endpoints: EndpointInfo[]): LiveSandbox {
+  return { containerId, name: containerId, hostname: containerId, endpoints, aliases: {} };
+}
