@@ -152,8 +152,10 @@ export interface Attachment {
   bridgeName: string;
   /** com.docker.network.bridge.host_binding_ipv4; "" for every address. */
   hostBinding: string;
-  /** Names by which others on this network find it: the container's name, its short ID, its aliases. Without duplicates. */
+  /** Names by which others on this network find it: the container's name, its aliases, its short ID and host name. No duplicates. */
   names: readonly string[];
+  /** Those of them that were asked for. */
+  aliases: readonly string[];
 }
 
 /**

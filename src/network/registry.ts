@@ -219,7 +219,7 @@ function take(
     if (!indexes.some((index) => record.pools[index]!.given)) {
       throw new GantryError(
         'invalid_parameter',
-        'user specified IP address is supported only when connecting to networks with user configured subnets',
+        'invalid endpoint settings:\nuser specified IP address is supported only when connecting to networks with user configured subnets',
       );
     }
     const index = indexes.find((at) => {
@@ -244,7 +244,7 @@ function take(
 function notWanted(family: 4 | 6, address: string): GantryError {
   return new GantryError(
     'invalid_parameter',
-    `no configured subnet contains IP address ${address}`,
+    `invalid endpoint settings:\nno configured subnet contains IP address ${address}`,
     family === 6 ? { hint: 'the network needs an IPv6 subnet that has this address' } : {},
   );
 }

@@ -118,11 +118,10 @@ export class Sandboxes {
   rename(containerId: string, name: string): void {
     const open = this.#open.get(containerId);
     if (open === undefined) return;
-    const before = open.name;
     open.name = name;
     open.attachments = open.attachments.map((attachment) => ({
       ...attachment,
-      names: [...new Set([name, ...attachment.names.filter((one) => one !== before)])],
+      names: namesOf(open, attachment.aliases),
     }));
     for (const observer of this.#parts.observers) observer.renamed(open);
   }
@@ -193,8 +192,8 @@ export class Sandboxes {
           });
         }
         if (network === undefined) continue;
-        const names = namesOf({ containerId, name, hostname }, aliases[endpoint.networkName] ?? []);
-        attachments.push(attachmentOf(network, endpoint, names));
+        const own = aliases[endpoint.networkName] ?? [];
+        attachments.push(attachmentOf(network, endpoint, { containerId, name, hostname }, own));
       }
       const path = pin === undefined ? '' : join(pinDirectory, pin);
       const gateways = chooseGateways(attachments);
@@ -254,7 +253,7 @@ export class Sandboxes {
         ...(linkLocalIps.length > 0 ? { linkLocalIps } : {}),
         ...(gatewayPriority !== 0 ? { gatewayPriority } : {}),
       };
-      return attachmentOf(network, endpoint, namesOf(open, request.aliases));
+      return attachmentOf(network, endpoint, open, request.aliases);
     } catch (error) {
       registry.release(network, addresses);
       if (hostInterfaceName !== undefined) {
@@ -334,7 +333,12 @@ export class Sandboxes {
   }
 }
 
-function attachmentOf(network: ActiveNetwork, endpoint: EndpointInfo, names: readonly string[]): Attachment {
+function attachmentOf(
+  network: ActiveNetwork,
+  endpoint: EndpointInfo,
+  container: { containerId: string; name: string; hostname: string },
+  aliases: readonly string[],
+): Attachment {
   const { record, state } = network;
   const isBridge = record.driver === 'bridge';
   return {
@@ -344,7 +348,8 @@ function attachmentOf(network: ActiveNetwork, endpoint: EndpointInfo, names: rea
     internal: record.internal,
     bridgeName: isBridge ? (state?.interfaceName ?? '') : '',
     hostBinding: record.options[HOST_BINDING] ?? '',
-    names,
+    names: namesOf(container, aliases),
+    aliases,
   };
 }
 

@@ -207,12 +207,15 @@ export class Launcher {
     }
     if (record.config.NetworkDisabled === true) return { netns: null, shared: null };
     const { networks } = this.#context;
-    const sandbox: Sandbox = networks.createSandbox({
-      containerId: container.id,
-      name: record.name,
-      hostname: record.config.Hostname ?? '',
-      endpoints: endpointRequests(record, networks.find(mode)?.name ?? mode),
-    });
+    const endpoints = endpointRequests(record, networks.find(mode)?.name ?? mode);
+    let sandbox: Sandbox;
+    try {
+      const { name, config } = record;
+      sandbox = networks.createSandbox({ containerId: container.id, name, hostname: config.Hostname ?? '', endpoints });
+    } catch (cause) {
+      const code = cause instanceof GantryError ? cause.code : 'system';
+      throw new GantryError(code, `failed to set up container networking: ${messageOf(cause)}`, { cause });
+    }
     record.sandbox = sandbox;
     for (const endpoint of sandbox.endpoints) this.#networkEvent(container, 'connect', endpoint);
     return { netns: sandbox.path, shared: null };

@@ -1,0 +1,419 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { check, declare } from '../../src/linux/libc.ts';
+import { listMounts, MNT_DETACH, umount } from '../../src/linux/mount.ts';
+import { pinNetworkNamespace } from '../../src/linux/namespace.ts';
+import { RouteSocket } from '../../src/linux/netlink/route.ts';
+import type { NetworkRecord } from '../../src/network/contract.ts';
+import { LocalNetworks } from '../../src/network/local-networks.ts';
+import { alive, bridged, endpoint, sandbox } from '../support/network-requests.ts';
+
+/**
+ * The suite that every network driver passes, and what each is alone in. In a network namespace of its own that plays the host, with a
+ * link ("up0") to another that plays a machine outside.
+ */
+const CLONE_NEWNET = 0x40000000;
+const OUTSIDE = '203.0.113.2';
+const OUTSIDE6 = '2001:db8:9::2';
+
+interface Kind {
+  title: string;
+  driver: string;
+  options: Record<string, string>;
+  subnet: string;
+  gateway: string;
+  /** Containers on the network reach each other. */
+  neighbours: boolean;
+  /** No second container can be on it. */
+  single?: boolean;
+}
+
+const onLink = { subnet: '203.0.113.0/24', gateway: OUTSIDE };
+const kinds: Kind[] = [
+  { title: 'bridge', driver: 'bridge', options: {}, subnet: '10.50.0.0/24', gateway: '', neighbours: true },
+  ...['bridge', 'private', 'vepa', 'passthru'].map((mode) => ({
+    title: `macvlan, ${mode}`,
+    driver: 'macvlan',
+    options: { parent: 'up0', macvlan_mode: mode },
+    ...onLink,
+    neighbours: mode === 'bridge',
+    single: mode === 'passthru',
+  })),
+  ...['l2', 'l3', 'l3s'].map((mode) => ({
+    title: `ipvlan, ${mode}`,
+    driver: 'ipvlan',
+    options: { parent: 'up0', ipvlan_mode: mode },
+    ...onLink,
+    neighbours: true,
+  })),
+];
+
+const skip = process.getuid?.() === 0 ? false : 'needs root';
+const warnings: string[] = [];
+const log = {
+  info: () => {},
+  warn: (message: string, fields?: unknown) => {
+    warnings.push(`${message} ${JSON.stringify(fields)}`);
+  },
+};
+let directory = '';
+let outside = '';
+
+function sh(command: string): string {
+  const result = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
+  assert.equal(result.status, 0, `${command}: ${result.stderr}`);
+  return result.stdout;
+}
+
+const inside = (path: string, command: string): string => sh(`nsenter --net=${path} sh -c '${command}'`);
+
+/** Whether a packet comes back. */
+const reaches = (path: string, address: string): boolean =>
+  spawnSync('nsenter', [`--net=${path}`, 'busybox', 'ping', '-c1', '-W1', address]).status === 0;
+
+function networks(): LocalNetworks {
+  const options = {
+    bridgeName: 'gt0',
+    bip: '',
+    mtu: 1500,
+    pools: [],
+    enableIptables: true,
+    enableIpForward: true,
+    enableIpMasq: true,
+    icc: true,
+  };
+  const none = { dns: [], dnsSearch: [], dnsOptions: [] };
+  const execRoot = join(directory, 'run');
+  return new LocalNetworks(options, { execRoot, engineId: 'test', dns: none, hostGatewayIps: [], log });
+}
+
+function record(name: string, more: Partial<NetworkRecord> = {}): NetworkRecord {
+  return {
+    id: randomBytes(32).toString('hex'),
+    name,
+    created: new Date().toISOString(),
+    driver: 'bridge',
+    enableIpv4: true,
+    enableIpv6: false,
+    internal: false,
+    attachable: false,
+    labels: {},
+    options: {},
+    ipam: { driver: 'default', options: null, config: [] },
+    pools: [],
+    ...more,
+  };
+}
+
+async function make(net: LocalNetworks, network: NetworkRecord): Promise<NetworkRecord> {
+  net.prepare(network);
+  await net.add(network);
+  return network;
+}
+
+function ofKind(kind: Kind, name = 'net1'): NetworkRecord {
+  const config = [
+    {
+      Subnet: kind.subnet,
+      ...(kind.gateway === '' ? {} : { Gateway: kind.gateway, AuxiliaryAddresses: { host: '203.0.113.1' } }),
+    },
+  ];
+  const { driver, options } = kind;
+  return record(name, { driver, options: { ...options }, ipam: { driver: 'default', options: null, config } });
+}
+
+/** All that the networks may leave behind. */
+function traces(): string {
+  const pins = listMounts().filter(({ mountPoint }) => mountPoint.startsWith(directory) && mountPoint !== outside);
+  return [
+    sh('ip -o link').replace(/^\d+: /gm, ''),
+    sh('ip -o addr show scope global'),
+    sh('nft list ruleset'),
+    ...pins.map(({ mountPoint }) => mountPoint),
+  ].join('\n');
+}
+
+/** Why a kind cannot be tried, false when the kernel has it: then it complains of the parent, which is none. */
+function missing(driver: string): string | false {
+  if (driver !== 'macvlan' && driver !== 'ipvlan' && driver !== 'vlan') return false;
+  const routes = new RouteSocket();
+  try {
+    routes.addStacked({ kind: driver, name: 'gtprobe', mode: 1, parent: 0x7fffffff });
+    return 'the kernel takes a parent that is none';
+  } catch (error) {
+    return (error as { code?: string }).code === 'EOPNOTSUPP' ? `this kernel has no ${driver}` : false;
+  } finally {
+    routes.close();
+  }
+}
+
+describe('network drivers', { skip }, () => {
+  let clean = '';
+
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), 'gantry-drivers-'));
+    outside = join(directory, 'outside');
+    check(declare('int unshare(int flags)')(CLONE_NEWNET), 'unshare');
+    pinNetworkNamespace(outside, () => {});
+    sh(`ip link set lo up; ip link add up0 type veth peer name eth0 netns ${outside}
+        ip addr add 203.0.113.1/24 dev up0; ip addr add 2001:db8:9::1/64 dev up0 nodad; ip link set up0 up
+        nsenter --net=${outside} sh -c 'ip addr add ${OUTSIDE}/24 dev eth0; ip addr add ${OUTSIDE6}/64 dev eth0 nodad; ip link set eth0 up'`);
+    clean = traces();
+  });
+
+  after(() => {
+    for (const entry of listMounts().reverse()) {
+      if (entry.mountPoint.startsWith(directory)) umount(entry.mountPoint, MNT_DETACH);
+    }
+    rmSync(directory, { recursive: true });
+    assert.deepEqual(warnings, []);
+  });
+
+  for (const kind of kinds) {
+    describe(kind.title, { skip: skip || missing(kind.driver) }, () => {
+      test('containers on it, and a daemon that is started again', async () => {
+        const net = networks();
+        await net.init([], []);
+        // The link's own subnet is another's for a bridge, and that of the network for what stands on the link.
+        const network = await make(net, ofKind(kind));
+        const one = net.createSandbox(sandbox('one', endpoint('net1')));
+        const first = one.endpoints[0]!;
+        assert.equal(first.networkId, network.id);
+        assert.match(inside(one.path, 'ip -4 -o addr show eth0'), new RegExp(`${first.ipAddress}/24`));
+        assert.ok(reaches(one.path, OUTSIDE), 'outside');
+        if (kind.single !== true) {
+          const two = net.createSandbox(
+            sandbox('two', endpoint('net1', { ipAddress: kind.subnet.replace('0/24', '99') })),
+          );
+          assert.equal(reaches(one.path, two.endpoints[0]!.ipAddress), kind.neighbours);
+          assert.throws(
+            () => net.createSandbox(sandbox('x', endpoint('net1', { ipAddress: two.endpoints[0]!.ipAddress }))),
+            {
+              message: 'Address already in use',
+            },
+          );
+          net.releaseSandbox('two');
+        }
+        await net.close({ keepLive: true });
+        const again = networks();
+        await again.init([network], [alive('one', one.endpoints)]);
+        assert.ok(reaches(one.path, OUTSIDE), 'outside, after a start of the daemon');
+        assert.throws(() => again.createSandbox(sandbox('x', endpoint('net1', { ipAddress: first.ipAddress }))), {
+          message: 'Address already in use',
+        });
+        again.releaseSandbox('one');
+        await again.remove(network.id);
+        assert.equal(again.find('net1'), undefined);
+        await again.close({ keepLive: false });
+        assert.equal(traces(), clean);
+      });
+
+      test('connected and disconnected while the container runs', async () => {
+        const net = networks();
+        await net.init([], []);
+        const network = await make(net, ofKind(kind));
+        const { path } = net.createSandbox(bridged('one'));
+        const made = net.connect('one', endpoint('net1', { gatewayPriority: 1 }));
+        assert.equal(made.interfaceName, 'eth1');
+        assert.match(inside(path, 'ip -4 route'), /^default .*dev eth1/m);
+        assert.ok(reaches(path, OUTSIDE));
+        assert.throws(() => net.connect('one', endpoint('net1')), {
+          code: 'forbidden',
+          message: 'endpoint with name one already exists in network net1',
+        });
+        net.disconnect('one', network.id);
+        assert.doesNotMatch(inside(path, 'ip -o link'), /eth1/);
+        assert.match(inside(path, 'ip -4 route'), /^default .*dev eth0/m);
+        assert.ok(reaches(path, OUTSIDE));
+        // The address is free again, and so is the name of the interface.
+        assert.equal(net.connect('one', endpoint('net1')).ipAddress, made.ipAddress);
+        assert.ok('eth1' in net.counters('one'));
+        net.releaseSandbox('one');
+        await net.remove(network.id);
+        await net.close({ keepLive: false });
+        assert.equal(traces(), clean);
+      });
+
+      test('an internal one leads nowhere else', async () => {
+        const net = networks();
+        await net.init([], []);
+        const network = await make(net, { ...ofKind(kind), internal: true });
+        const one = net.createSandbox(sandbox('one', endpoint('net1')));
+        assert.equal(one.endpoints[0]!.gateway, '');
+        assert.doesNotMatch(inside(one.path, 'ip route'), /default/);
+        if (kind.driver === 'bridge') {
+          inside(one.path, `ip route add default via ${network.pools[0]!.gateway}`);
+          assert.ok(!reaches(one.path, OUTSIDE), 'nor with a route of its own making');
+        }
+        net.releaseSandbox('one');
+        await net.remove(network.id);
+        await net.close({ keepLive: false });
+        assert.equal(traces(), clean);
+      });
+    });
+  }
+
+  test('bridge: options, and networks apart from each other', async () => {
+    const net = networks();
+    await net.init([], []);
+    const options = {
+      'com.docker.network.bridge.name': 'gt7',
+      'com.docker.network.bridge.enable_icc': 'false',
+      'com.docker.network.bridge.enable_ip_masquerade': 'false',
+      'com.docker.network.driver.mtu': '1400',
+      'com.docker.network.container_iface_prefix': 'net',
+    };
+    await make(net, record('a', { options }));
+    await make(net, record('b', { options: { 'com.docker.network.bridge.inhibit_ipv4': 'true' } }));
+    const a1 = net.createSandbox(sandbox('a1', endpoint('a')));
+    const a2 = net.createSandbox(sandbox('a2', endpoint('a')));
+    const b1 = net.createSandbox(sandbox('b1', endpoint('b')));
+    const b2 = net.createSandbox(sandbox('b2', endpoint('b')));
+    assert.match(inside(a1.path, 'ip link show net0'), /mtu 1400/);
+    assert.ok(reaches(a1.path, a1.endpoints[0]!.gateway));
+    assert.ok(!reaches(a1.path, a2.endpoints[0]!.ipAddress), 'no inter-container communication');
+    assert.ok(!reaches(a1.path, OUTSIDE), "its address is not the host's: no answer finds the way");
+    sh(`nsenter --net=${outside} ip route add ${a1.endpoints[0]!.ipAddress} via 203.0.113.1`);
+    assert.ok(reaches(a1.path, OUTSIDE));
+    sh(`nsenter --net=${outside} ip route del ${a1.endpoints[0]!.ipAddress}`);
+    assert.ok(reaches(b1.path, b2.endpoints[0]!.ipAddress));
+    assert.ok(!reaches(b1.path, b1.endpoints[0]!.gateway), 'the bridge has no address');
+    assert.ok(!reaches(a1.path, b1.endpoints[0]!.ipAddress), 'networks are apart');
+    for (const id of ['a1', 'a2', 'b1', 'b2']) net.releaseSandbox(id);
+    for (const name of ['a', 'b']) await net.remove(net.find(name)!.id);
+    await net.close({ keepLive: false });
+    assert.equal(traces(), clean);
+  });
+
+  test('bridge: IPv6 with and without IPv4', async () => {
+    const net = networks();
+    await net.init([], []);
+    await make(net, record('dual', { enableIpv6: true }));
+    const config = [{ Subnet: 'fd00:7::/64', Gateway: 'fd00:7::fe' }];
+    const six = record('six', {
+      enableIpv4: false,
+      enableIpv6: true,
+      ipam: { driver: 'default', options: null, config },
+    });
+    await make(net, six);
+    const one = net.createSandbox(sandbox('one', endpoint('dual')));
+    const two = net.createSandbox(sandbox('two', endpoint('dual', { linkLocalIps: ['169.254.7.7', 'fe80::77'] })));
+    const only = net.createSandbox(sandbox('only', endpoint('six', { ipv6Address: 'fd00:7::9' })));
+    assert.ok(reaches(one.path, two.endpoints[0]!.ipAddress) && reaches(one.path, two.endpoints[0]!.ipv6Address));
+    assert.ok(reaches(one.path, OUTSIDE) && reaches(one.path, OUTSIDE6), 'both families are masqueraded');
+    assert.match(inside(two.path, 'ip addr show eth0'), /169\.254\.7\.7\/16[^]*fe80::77\/64/);
+    assert.deepEqual([only.endpoints[0]!.ipAddress, only.endpoints[0]!.ipv6Gateway], ['', 'fd00:7::fe']);
+    assert.ok(reaches(only.path, OUTSIDE6));
+    assert.ok(!reaches(only.path, two.endpoints[0]!.ipv6Address), 'networks are apart');
+    for (const id of ['one', 'two', 'only']) net.releaseSandbox(id);
+    for (const name of ['dual', 'six']) await net.remove(net.find(name)!.id);
+    await net.close({ keepLive: false });
+    assert.equal(traces(), clean);
+  });
+
+  test('subnets that overlap, and hundreds that do not', async () => {
+    const net = networks();
+    await net.init([], []);
+    const asking = (subnet: string, more: Partial<NetworkRecord> = {}) =>
+      record('x', { ...more, ipam: { driver: 'default', options: null, config: [{ Subnet: subnet }] } });
+    await make(net, { ...asking('10.60.0.0/16'), name: 'big' });
+    assert.throws(() => net.prepare(asking('10.60.7.0/24')), {
+      code: 'forbidden',
+      message: 'invalid pool request: Pool overlaps with other one on this address space',
+    });
+    assert.throws(() => net.prepare(asking('203.0.0.0/16')), {
+      code: 'forbidden',
+      message: /host's network 203\.0\.113\./,
+    });
+    const many: NetworkRecord[] = [];
+    for (let i = 0; i < 100; i++) many.push(await make(net, record(`many${i}`)));
+    assert.equal(new Set(many.map(({ pools }) => pools[0]!.subnet)).size, 100);
+    for (const { id } of many) await net.remove(id);
+    await net.remove(net.find('big')!.id);
+    await net.close({ keepLive: false });
+    assert.equal(traces(), clean);
+  });
+
+  test('macvlan: what a parent allows', async () => {
+    const net = networks();
+    await net.init([], []);
+    const on = (options: Record<string, string>, driver = 'macvlan') => record('x', { driver, options });
+    const passthru = { parent: 'up0', macvlan_mode: 'passthru' };
+    const first = await make(net, { ...on({ parent: 'up0' }), name: 'first' });
+    assert.throws(() => net.prepare(on(passthru)), {
+      code: 'forbidden',
+      message: 'network first is already using parent interface up0',
+    });
+    assert.throws(() => net.prepare(on({ parent: 'lo' })), {
+      message: /loopback interface is not a valid macvlan parent/,
+    });
+    assert.throws(() => net.prepare(on({ parent: 'nope' })), { message: /invalid subinterface vlan name nope/ });
+    assert.throws(() => net.prepare(on({ parent: 'nope.7' })), { message: /not found on the host: nope/ });
+    assert.throws(() => net.prepare(on({ parent: 'up0', macvlan_mode: 'x' })), {
+      message: /macvlan mode 'x' is not valid/,
+    });
+    if (missing('ipvlan') !== false) {
+      assert.throws(() => net.prepare(on({ parent: 'up0' }, 'ipvlan')), {
+        code: 'not_supported',
+        message: /no ipvlan/,
+      });
+    }
+    if (missing('vlan') !== false) {
+      assert.throws(() => net.prepare(on({ parent: 'up0.7' })), { code: 'not_supported', message: /no 802.1Q VLANs/ });
+    } else {
+      const tagged = await make(net, { ...on({ parent: 'up0.7' }), name: 'tagged' });
+      const other = await make(net, { ...on({ parent: 'up0.7' }), name: 'other' });
+      assert.match(sh('ip -d link show up0.7'), /802\.1Q id 7/);
+      await net.remove(tagged.id);
+      assert.match(sh('ip -d link show up0.7'), /802\.1Q id 7/, 'another network is on it');
+      await net.remove(other.id);
+    }
+    await net.remove(first.id);
+    await net.close({ keepLive: false });
+    assert.equal(traces(), clean);
+  });
+
+  test('those who follow the containers are told of all that happens', async () => {
+    const net = networks();
+    const told: string[] = [];
+    net.observe({
+      opened: ({ containerId, path, attachments }) =>
+        void told.push(
+          `opened ${containerId} ${path !== ''} ${attachments.map(({ names }) => names.join('+')).join()}`,
+        ),
+      closed: (id) => void told.push(`closed ${id}`),
+      attached: ({ attachments }, { endpoint: { networkName }, bridgeName }) =>
+        void told.push(`attached ${networkName} ${bridgeName} of ${attachments.length}`),
+      detached: ({ attachments }, { endpoint: { networkName } }) =>
+        void told.push(`detached ${networkName} of ${attachments.length}`),
+      renamed: ({ name, attachments }) => void told.push(`renamed ${name} ${attachments[0]!.names.join('+')}`),
+      gatewayChanged: (_, gateway) => void told.push(`gateway ${gateway?.endpoint.networkName}`),
+    });
+    await net.init([], []);
+    const options = { 'com.docker.network.bridge.name': 'gt8' };
+    const network = await make(net, record('a', { options }));
+    net.createSandbox(bridged('one', { aliases: ['x'] }));
+    net.connect('one', endpoint('a', { gatewayPriority: 2 }));
+    net.rename('one', 'new');
+    net.disconnect('one', network.id);
+    net.releaseSandbox('one');
+    assert.deepEqual(told, [
+      'opened one true one+x',
+      'gateway bridge',
+      'attached a gt8 of 2',
+      'gateway a',
+      'renamed new new+x+one',
+      'gateway bridge',
+      'detached a of 1',
+      'closed one',
+    ]);
+    await net.remove(network.id);
+    await net.close({ keepLive: false });
+    assert.equal(traces(), clean);
+  });
+});
