@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
-import { check, declare, SystemCallError } from '../libc.ts';
+import { constants } from 'node:os';
+import { check, declare, errno, SystemCallError } from '../libc.ts';
 import {
   type Message,
   type MessageBuilder,
@@ -26,6 +27,8 @@ const SOL_NETLINK = 270;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NLMSGERR_ATTR_MSG = 1;
+const MSG_DONTWAIT = 0x40;
+const { EAGAIN } = constants.errno;
 
 /** The kernel sends dumps in pieces of at most 32 KB to a reader whose buffer is as large. */
 const RECEIVE_SIZE = 32 * 1024;
@@ -83,6 +86,29 @@ export class NetlinkSocket {
         payloads.push(Buffer.from(message.payload));
       });
       if (!interrupted || attempt === DUMP_ATTEMPTS) return payloads;
+    }
+  }
+
+  /**
+   * Sends requests that the kernel takes or refuses as a whole (a batch of nfnetlink: begin and end are among them). It answers only
+   * what fails, within send(2): an empty queue is success.
+   * @throws SystemCallError of the first request that failed; then nothing was changed
+   */
+  transact(requests: MessageBuilder[], what: string): void {
+    const batch = Buffer.concat(
+      requests.map((request) => {
+        this.#sequence = (this.#sequence + 1) >>> 0;
+        return request.finish(this.#sequence);
+      }),
+    );
+    check(send(this.#fd, batch, batch.length, 0), 'send', what);
+    for (;;) {
+      const length = recv(this.#fd, this.#buffer, RECEIVE_SIZE, MSG_DONTWAIT);
+      if (length === -1 && errno() === EAGAIN) return;
+      for (const message of parseMessages(this.#buffer.subarray(0, check(length, 'recv', what)))) {
+        const error = message.type === NLMSG_ERROR ? -message.payload.readInt32LE(0) : 0;
+        if (error > 0) throw new SystemCallError(error, what, explanation(message));
+      }
     }
   }
 
