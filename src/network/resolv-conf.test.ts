@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ResolvRequest } from './contract.ts';
-import { makeResolvConf, parseResolvConf } from './resolv-conf.ts';
+import { makeEmbeddedResolvConf, makeResolvConf, parseResolvConf } from './resolv-conf.ts';
 
 const nothing: ResolvRequest = { dns: [], dnsSearch: [], dnsOptions: [] };
 
@@ -62,5 +62,57 @@ describe('resolv.conf', () => {
       '; old\n# x\nnameserver\t10.0.0.1 # main\n domain first.example\nsearch a b\noptions a\noptions b\nnameserver\n';
     assert.deepEqual(parseResolvConf(text), { nameservers: ['10.0.0.1'], search: ['a', 'b'], options: ['a', 'b'] });
     assert.deepEqual(parseResolvConf('search a b\ndomain c').search, ['c']);
+  });
+});
+
+describe('resolv.conf beside the embedded DNS server', () => {
+  const host = 'nameserver 127.0.0.53\nnameserver fe80::1%eth0\nsearch corp.example\noptions edns0 trust-ad\n';
+
+  test("the host's servers are asked from the host, whatever their addresses", () => {
+    const { text, upstreams, ndotsSet } = makeEmbeddedResolvConf(host, nothing, nothing);
+    assert.deepEqual(text.split('\n').slice(1), [
+      '# ExtServers: [host(127.0.0.53) host(fe80::1%eth0)]',
+      'nameserver 127.0.0.11',
+      'search corp.example',
+      'options edns0 trust-ad ndots:0',
+      '',
+    ]);
+    assert.deepEqual(upstreams, [
+      { address: '127.0.0.53', fromHost: true },
+      { address: 'fe80::1%eth0', fromHost: true },
+    ]);
+    assert.equal(ndotsSet, false);
+  });
+
+  test('given servers are asked from the container', () => {
+    const request = { dns: ['10.0.0.5', '127.0.0.1'], dnsSearch: ['.'], dnsOptions: ['ndots:2', 'rotate'] };
+    const { text, upstreams, ndotsSet } = makeEmbeddedResolvConf(host, request, { ...nothing, dns: ['1.1.1.1'] });
+    assert.deepEqual(text.split('\n').slice(1), [
+      '# ExtServers: [10.0.0.5 127.0.0.1]',
+      'nameserver 127.0.0.11',
+      'options ndots:2 rotate',
+      '',
+    ]);
+    assert.deepEqual(
+      upstreams.map((upstream) => upstream.fromHost),
+      [false, false],
+    );
+    assert.equal(ndotsSet, true);
+  });
+
+  test('no server and a senseless ndots', () => {
+    const { text, upstreams, ndotsSet } = makeEmbeddedResolvConf(
+      'nameserver junk\noptions ndots:x\n',
+      nothing,
+      nothing,
+    );
+    assert.deepEqual(text.split('\n').slice(1), [
+      '# No external servers.',
+      'nameserver 127.0.0.11',
+      'options ndots:0',
+      '',
+    ]);
+    assert.deepEqual(upstreams, []);
+    assert.equal(ndotsSet, false);
   });
 });
