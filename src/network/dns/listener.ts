@@ -14,8 +14,7 @@ import type { Transport } from './upstream.ts';
 const PORT = 53;
 const TABLE = 'gantry_dns';
 const ADDRESS = addressBytes(OWN_ADDRESS)!;
-const BACKLOG = 128;
-const MAX_CONNECTIONS = 256;
+const MAX_CONNECTIONS = 64;
 /** Longer than a question may take that is passed on. */
 const IDLE_MS = 15_000;
 /** Queries of one connection that wait for their replies, and bytes of replies that the client has not read. */
@@ -60,7 +59,7 @@ export class Listener {
       closeAll({ udp, tcp });
       throw error;
     }
-    this.#tcp.listen({ fd: tcp, backlog: BACKLOG, exclusive: true });
+    this.#tcp.listen({ fd: tcp, exclusive: true });
     let open = true;
     this.#udp.on('close', () => {
       open = false;

@@ -58,6 +58,10 @@ export class EmbeddedDns {
     this.#running.set(sandbox.id, opened);
   }
 
+  serves(sandboxId: string): boolean {
+    return this.#running.has(sandboxId);
+  }
+
   /** Nothing for a sandbox that is not served. */
   close(sandboxId: string): void {
     const running = this.#running.get(sandboxId);
