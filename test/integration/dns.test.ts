@@ -1,21 +1,22 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server, Socket } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { bindInet, connectInet } from '../../src/linux/inet-socket.ts';
 import { check, declare } from '../../src/linux/libc.ts';
 import { inNetworkNamespace, pinNetworkNamespace, unpinNamespace } from '../../src/linux/namespace.ts';
-import { addressBytes } from '../../src/network/dns/address.ts';
 import { Forwarder, ForwardingBudget } from '../../src/network/dns/forwarder.ts';
-import { FrameReader, frame } from '../../src/network/dns/frames.ts';
-import { makeReply, parseQuery, type Query, RCODE, rcodeOf, TYPE, withId } from '../../src/network/dns/message.ts';
+import { frame } from '../../src/network/dns/frames.ts';
+import { parseQuery, RCODE, rcodeOf } from '../../src/network/dns/message.ts';
 import { type NamedEndpoint, NameTable } from '../../src/network/dns/names.ts';
 import { type DnsSandbox, EmbeddedDns } from '../../src/network/dns/server.ts';
+import { makeEmbeddedResolvConf } from '../../src/network/resolv-conf.ts';
+import { FakeUpstream, knowing } from '../support/fake-upstream.ts';
 
 /**
  * Network namespaces of the test's own: this process is in one that plays the host; "box" is a container's, joined to "outside" by a pair of
@@ -37,7 +38,6 @@ const skip =
 let directory = '';
 let outside = '';
 let box = '';
-const upstreams: FakeUpstream[] = [];
 const warnings: string[] = [];
 const log = {
   info: () => {},
@@ -54,15 +54,18 @@ function sh(command: string): string {
 
 const dig = (...args: string[]): Promise<string> => digFrom(box, '@127.0.0.11', ...args);
 
-/** Not spawnSync: the servers are in this process. */
-async function digFrom(namespace: string, ...args: string[]): Promise<string> {
-  const child = spawn('nsenter', [`--net=${namespace}`, 'dig', '+tries=1', '+timeout=20', ...args]);
-  let output = '';
+const digFrom = (namespace: string, ...args: string[]): Promise<string> =>
+  output(['dig', '+tries=1', '+timeout=20', ...args], namespace);
+
+/** What a program in a namespace writes. Not spawnSync: the servers are in this process. */
+async function output(command: string[], namespace = box): Promise<string> {
+  const child = spawn('nsenter', [`--net=${namespace}`, ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    output += chunk;
+    text += chunk;
   });
   await once(child, 'close');
-  return output;
+  return text;
 }
 
 const short = async (...args: string[]): Promise<string[]> => {
@@ -76,76 +79,6 @@ async function outcome(...args: string[]): Promise<string> {
   const [, status] = /status: (\w+)/.exec(output) ?? [];
   const [, flags, answers] = /flags: ([\w ]+); QUERY: \d+, ANSWER: (\d+)/.exec(output) ?? [];
   return `${status} ${flags} ${answers}`;
-}
-
-/** A name server on an address of a namespace ("" for this one). */
-class FakeUpstream {
-  /** "udp ok.example 203.0.113.2": transport, name, address of the client. */
-  readonly seen: string[] = [];
-  /** Held back until released. */
-  readonly #held: (() => void)[] = [];
-  readonly #udp: DatagramSocket;
-  readonly #tcp: Server;
-
-  constructor(namespace: string, address: string, handle: (query: Query) => Promise<Buffer[]> | Buffer[]) {
-    const open = () =>
-      (['udp', 'tcp'] as const).map((kind) => bindInet(kind, { bytes: addressBytes(address)!, port: 53 }).fd);
-    const [udp, tcp] = namespace === '' ? open() : inNetworkNamespace(namespace, open);
-    const reply = async (transport: string, from: string, bytes: Buffer): Promise<Buffer[]> => {
-      const parsed = parseQuery(bytes);
-      assert.ok(parsed !== undefined && 'query' in parsed);
-      this.seen.push(`${transport} ${parsed.query.name} ${from}`);
-      if (parsed.query.name.startsWith('held')) await new Promise<void>((resolve) => this.#held.push(resolve));
-      return handle(parsed.query);
-    };
-    this.#udp = createSocket('udp4').bind({ fd: udp!, exclusive: true });
-    this.#udp.on('message', async (bytes, { address: from, port }) => {
-      for (const answer of await reply('udp', from, bytes)) this.#udp.send(answer, port, from);
-    });
-    this.#tcp = createServer((client) => {
-      const reader = new FrameReader();
-      client.on('error', () => {});
-      client.on('data', async (chunk: Buffer) => {
-        for (const message of reader.push(chunk)) {
-          for (const answer of await reply('tcp', client.remoteAddress!, message)) client.write(frame(answer));
-        }
-      });
-    }).listen({ fd: tcp! });
-    upstreams.push(this);
-  }
-
-  take(): string[] {
-    return this.seen.splice(0);
-  }
-
-  /** Lets go of what is held, once there is something. */
-  async release(): Promise<void> {
-    while (this.#held.length === 0) await new Promise((resolve) => setImmediate(resolve));
-    for (const go of this.#held.splice(0)) go();
-  }
-
-  close(): void {
-    this.#udp.close();
-    this.#tcp.close();
-  }
-}
-
-/** A server that knows all names, its own number in their addresses, but for those that begin with a word of what goes wrong. */
-function knowing(last: number, { troubled = false } = {}): (query: Query) => Buffer[] {
-  const address = (index: number) => ({ type: TYPE.A, ttl: 30, data: Uint8Array.of(192, 0, index, last) });
-  return (query) => {
-    const [word = ''] = query.name.split('.');
-    if (troubled && word === 'mute') return [];
-    if (troubled && word === 'fail') return [makeReply(query, 0xffff, [], RCODE.serverFailure)];
-    if (word === 'nx') return [makeReply(query, 0xffff, [], 3)];
-    const right = makeReply(
-      query,
-      0xffff,
-      Array.from({ length: word === 'big' ? 100 : 1 }, (_, index) => address(index)),
-    );
-    // One that guesses the id comes first.
-    return word === 'forged' ? [withId(makeReply(query, 512, [address(66)]), query.id ^ 1), right] : [right];
-  };
 }
 
 function endpoint(sandboxId: string, address: string, more: Partial<NamedEndpoint> = {}): NamedEndpoint {
@@ -219,7 +152,8 @@ describe('the embedded DNS server', { skip }, () => {
 
   after(() => {
     dns.closeAll();
-    for (const upstream of upstreams) upstream.close();
+    near.close();
+    host.close();
     unpinNamespace(box);
     unpinNamespace(outside);
     rmSync(directory, { recursive: true });
@@ -237,6 +171,21 @@ describe('the embedded DNS server', { skip }, () => {
     assert.match(await dig('db'), /^db\.\s+600\s+IN\s+A\s+203\.0\.113\.3$/m);
     assert.equal(await outcome('web', 'AAAA'), 'NOERROR qr rd ra 0', 'no address of that family');
     assert.equal(await outcome('nobody'), 'SERVFAIL qr rd ra 0', 'and nobody to ask');
+  });
+
+  test('the C library finds them by the resolv.conf that goes with it', async () => {
+    const none = { dns: [], dnsSearch: [], dnsOptions: [] };
+    const { text, upstreams } = makeEmbeddedResolvConf(`nameserver ${HOST}\nsearch corp.example\n`, none, none);
+    const file = join(directory, 'resolv.conf');
+    writeFileSync(file, text);
+    dns.open({ ...rules(), upstreams });
+    const lookUp = (name: string): Promise<string> =>
+      output(['unshare', '-m', 'sh', '-c', `mount --bind ${file} /etc/resolv.conf && exec getent ahostsv4 ${name}`]);
+    assert.match(await lookUp('db'), /^203\.0\.113\.3 +STREAM db$/m);
+    assert.deepEqual(host.take(), [], 'without asking for db.corp.example');
+    assert.match(await lookUp('ok.example'), /^192\.0\.0\.2 +STREAM ok\.example$/m);
+    host.take();
+    dns.open(rules());
   });
 
   test('changes of names count at once', async () => {
@@ -349,7 +298,6 @@ describe('the embedded DNS server', { skip }, () => {
     assert.equal(await outcome('loop.example'), 'SERVFAIL qr rd ra 0');
     assert.deepEqual(forwarder.take(), [`udp loop.example ${BOX}`]);
     forwarder.close();
-    upstreams.splice(upstreams.indexOf(forwarder), 1);
     host.take();
     dns.open(rules('127.0.0.11', HOST));
     assert.deepEqual(await short('ok.example'), ['192.0.0.2'], 'its own address is none to ask');
@@ -400,7 +348,21 @@ describe('the embedded DNS server', { skip }, () => {
     assert.deepEqual(await short('+tcp', 'db'), ['203.0.113.3']);
     assert.equal(await digFrom(outside, '+short', `@${BOX}`, 'some.name'), '192.0.0.9\n');
     own.close();
-    upstreams.splice(upstreams.indexOf(own), 1);
+  });
+
+  test('a table of ours that belongs to somebody in the container: port 53 itself serves', async () => {
+    dns.closeAll();
+    // A table with an owner is its maker's alone, and goes with it.
+    sh(`nsenter --net=${box} nft delete table ip gantry_dns`);
+    const owner = spawn('nsenter', [`--net=${box}`, 'nft', '-i'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    owner.stdin.write('add table ip gantry_dns { flags owner; }\nlist tables\n');
+    await once(owner.stdout, 'data');
+    dns.open(rules(HOST));
+    assert.deepEqual([await short('db'), await short('+tcp', 'db')], [['203.0.113.3'], ['203.0.113.3']]);
+    assert.equal(sh(`nsenter --net=${box} ss -Hlntu sport = :53`).match(/127\.0\.0\.11:53/g)?.length, 2);
+    owner.stdin.end();
+    await once(owner, 'close');
+    dns.closeAll();
   });
 
   test('another daemon takes over, whether the ports are free or not', async () => {
@@ -424,5 +386,14 @@ describe('the embedded DNS server', { skip }, () => {
     assert.equal(table().match(/ set /g)?.length, 4);
     assert.deepEqual([await short('db'), await short('+tcp', 'db')], [['203.0.113.3'], ['203.0.113.3']]);
     thief.close();
+
+    // In its own namespace a container may write what it likes.
+    for (const words of ['udp 99999 tcp 0', 'none']) {
+      dns.closeAll();
+      sh(`nsenter --net=${box} nft 'delete table ip gantry_dns; add table ip gantry_dns { comment "${words}"; }'`);
+      dns = new EmbeddedDns(names, log);
+      dns.open(rules(HOST));
+      assert.deepEqual(await short('db'), ['203.0.113.3']);
+    }
   });
 });

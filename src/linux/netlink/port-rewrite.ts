@@ -117,11 +117,13 @@ export function rewritePorts(name: string, { address, port, udp, tcp }: PortRewr
   }
 }
 
-/** The ports that the table `name` of the current network namespace leads to; undefined when it has none. */
+/** The ports that the table `name` of the current network namespace leads to; undefined when it has none. Throws SystemCallError. */
 export function rewrittenPorts(name: string): { udp: number; tcp: number } | undefined {
-  // The table's comment says them: reading the rules back would be a decoder for nothing else.
-  const found = /udp (\d+) tcp (\d+)/.exec(readTable(name)?.get(NFTA_TABLE_USERDATA)?.toString('latin1') ?? '');
-  return found === null ? undefined : { udp: Number(found[1]), tcp: Number(found[2]) };
+  // The table's comment says them: reading the rules back would be a decoder for nothing else. It may come from somebody else.
+  const text = readTable(name)?.get(NFTA_TABLE_USERDATA)?.toString('latin1') ?? '';
+  const [udp = 0, tcp = 0] = /udp (\d+) tcp (\d+)/.exec(text)?.slice(1).map(Number) ?? [];
+  const valid = (port: number): boolean => port > 0 && port <= 0xffff;
+  return valid(udp) && valid(tcp) ? { udp, tcp } : undefined;
 }
 
 function readTable(name: string): Map<number, Buffer> | undefined {

@@ -46,7 +46,7 @@ export class Listener {
 
   /**
    * Opens both at once: a query sent after this is answered.
-   * @throws SystemCallError, without nf_tables EADDRINUSE when the container has taken port 53 while no daemon ran
+   * @throws SystemCallError: EADDRINUSE when there can be no rules and the container has taken port 53 while no daemon ran
    */
   constructor(namespace: string, handle: MessageHandler, log: NetworkLog) {
     const { udp, tcp } = inNetworkNamespace(namespace, bindSockets);
@@ -89,19 +89,24 @@ export class Listener {
 }
 
 function bindSockets(): Bound {
-  let kept: Bound | undefined;
   try {
-    kept = rewrittenPorts(TABLE);
+    return bindBehindRules();
   } catch (error) {
+    // No nf_tables in this kernel, or a table that belongs to somebody in the container.
     if (!(error instanceof SystemCallError)) throw error;
     return bindBoth(PORT, PORT).fds;
   }
+}
+
+function bindBehindRules(): Bound {
   // The daemon's predecessor left the rules: with its ports they need no change.
+  const kept = rewrittenPorts(TABLE);
   if (kept !== undefined) {
     try {
       return bindBoth(kept.udp, kept.tcp).fds;
     } catch (error) {
-      if (!(error instanceof SystemCallError) || error.code !== 'EADDRINUSE') throw error;
+      // Taken meanwhile.
+      if (!(error instanceof SystemCallError)) throw error;
     }
   }
   const { fds, ports } = bindBoth(0, 0);
