@@ -46,9 +46,9 @@ export class FakeUpstream {
     return this.seen.splice(0);
   }
 
-  /** Lets go of what is held, once there is something. */
-  async release(): Promise<void> {
-    while (this.#held.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  /** Lets go of what is held, once there are so many. */
+  async release(count: number): Promise<void> {
+    while (this.#held.length < count) await new Promise((resolve) => setImmediate(resolve));
     for (const go of this.#held.splice(0)) go();
   }
 
