@@ -8,11 +8,15 @@ import { EventBus } from '../engine/events.ts';
 import { Images } from '../engine/images/images.ts';
 import { LogDrivers } from '../engine/logs/log-drivers.ts';
 import { Attachments } from '../engine/networks/attachments.ts';
+import { dnsSettings } from '../engine/networks/name-service.ts';
 import { NetworkCatalog } from '../engine/networks/networks.ts';
 import { StateStore } from '../engine/state-store.ts';
 import { LocalContainerVolumes } from '../engine/volumes/container-volumes.ts';
 import { Volumes } from '../engine/volumes/volumes.ts';
 import { detectCgroups, removeEmptyCgroup } from '../linux/cgroup.ts';
+import { NameTable } from '../network/dns/names.ts';
+import { DnsObserver } from '../network/dns/observer.ts';
+import { EmbeddedDns } from '../network/dns/server.ts';
 import { LocalNetworks } from '../network/local-networks.ts';
 import { CgroupControl } from '../runtime/cgroup-control.ts';
 import { ShimMonitors } from '../runtime/monitors.ts';
@@ -71,6 +75,9 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
     hostFacts,
     cgroups: new CgroupControl(cgroups),
   });
+  const names = new NameTable();
+  const nameServer = new EmbeddedDns(names, log);
+  networks.observe(new DnsObserver(nameServer, names, (id) => dnsSettings(networks, containers.resolve(id).record)));
   // Storage and networks as well: which of them live depends on the containers that do.
   await containers.restore();
   await images.recover();
@@ -99,6 +106,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
       await containers.shutdown({ stopContainers: settings.stopContainersOnShutdown });
       // With nothing left to serve, the host is given back as it was.
       const live = containers.records().some(({ state }) => state.pid > 0);
+      nameServer.closeAll();
       await networks.close({ keepLive: live });
       if (!live) removeEmptyCgroup(cgroups, settings.cgroupParent || DEFAULT_CGROUP_PARENT);
       store.close();

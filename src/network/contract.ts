@@ -1,4 +1,5 @@
 import type { IPAMConfig, Network } from '../api/schemas/network.ts';
+import type { EmbeddedResolvConf } from './resolv-conf.ts';
 
 /**
  * Network namespaces of containers and what connects them.
@@ -263,6 +264,8 @@ export interface Networks {
 
   /** Content of a container's resolv.conf (host's, daemon's or its own servers; loopback servers replaced). */
   resolvConf(request: ResolvRequest): string;
+  /** The same for one on a network with names: the embedded server is the only one in it. */
+  embeddedResolvConf(request: ResolvRequest): EmbeddedResolvConf;
   hosts(request: { hostname: string; domainname: string; addresses: string[]; extraHosts: string[] }): string;
   /** Removes what no running container owns (after a crash), then at close() also the pool. `keepLive`: leave bridges and sandboxes. */
   close(options: { keepLive: boolean }): Promise<void>;

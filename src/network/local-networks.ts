@@ -25,7 +25,7 @@ import { NamespacePool } from './namespace-pool.ts';
 import { installNat, removeNat, tableName } from './nat-rules.ts';
 import { makePinDirectory, removePinDirectory } from './pin-directory.ts';
 import { NetworkRegistry } from './registry.ts';
-import { makeResolvConf, readHostResolvConf } from './resolv-conf.ts';
+import { type EmbeddedResolvConf, makeEmbeddedResolvConf, makeResolvConf, readHostResolvConf } from './resolv-conf.ts';
 import { SandboxOwners } from './sandbox-owners.ts';
 import { Sandboxes } from './sandboxes.ts';
 
@@ -205,6 +205,10 @@ export class LocalNetworks implements Networks {
 
   resolvConf(request: ResolvRequest): string {
     return makeResolvConf(readHostResolvConf(request.hostNetwork === true), request, this.#dependencies.dns);
+  }
+
+  embeddedResolvConf(request: ResolvRequest): EmbeddedResolvConf {
+    return makeEmbeddedResolvConf(readHostResolvConf(false), request, this.#dependencies.dns);
   }
 
   hosts(request: HostsRequest): string {

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { Sandbox } from '../../network/contract.ts';
 import { extraHostLines } from '../../network/hosts-file.ts';
 import type { EngineContext } from '../context.ts';
+import { isUserDefined } from '../networks/endpoint-settings.ts';
+import { resolvRequest } from '../networks/name-service.ts';
 import type { Container } from './container.ts';
 
 export interface ContainerFiles {
@@ -53,14 +55,9 @@ export function writeContainerFiles(
       }),
     );
   }
-  writeFileSync(
-    files.resolvConf,
-    context.networks.resolvConf({
-      dns: hostConfig.Dns ?? [],
-      dnsSearch: hostConfig.DnsSearch ?? [],
-      dnsOptions: hostConfig.DnsOptions ?? [],
-      hostNetwork,
-    }),
-  );
+  const request = resolvRequest(container.record);
+  const named = (sandbox?.endpoints ?? []).some((endpoint) => isUserDefined(endpoint.networkName));
+  const { networks } = context;
+  writeFileSync(files.resolvConf, named ? networks.embeddedResolvConf(request).text : networks.resolvConf(request));
   return files;
 }

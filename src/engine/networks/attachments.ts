@@ -7,6 +7,7 @@ import { ownHostLines } from '../../network/hosts-file.ts';
 import type { Container } from '../containers/container.ts';
 import type { EngineContext } from '../context.ts';
 import { checkEndpoint, endpointRequest, isUserDefined } from './endpoint-settings.ts';
+import { resolvRequest } from './name-service.ts';
 
 /** Puts containers on networks and takes them off, while they run and while they do not. */
 export class Attachments {
@@ -74,6 +75,7 @@ export class Attachments {
     // What the kernel has, a daemon that is killed must know of.
     container.keep('durable');
     this.#changeHosts(container, endpoint, true);
+    if (isUserDefined(network.name)) this.#giveNames(container);
     this.#event(container, 'connect', network.id, network.name, network.driver);
   }
 
@@ -101,6 +103,15 @@ export class Attachments {
       .split('\n')
       .filter((line) => line !== '' && !lines.includes(line));
     writeFileSync(path, `${[...present, ...(add ? lines : [])].join('\n')}\n`);
+  }
+
+  /** A container that started without names has them from now on. A file that somebody has changed in it is left as it is. */
+  #giveNames(container: Container): void {
+    const path = join(container.directory, 'resolv.conf');
+    const { networks } = this.#context;
+    const request = resolvRequest(container.record);
+    if (!existsSync(path) || readFileSync(path, 'utf8') !== networks.resolvConf(request)) return;
+    writeFileSync(path, networks.embeddedResolvConf(request).text);
   }
 
   #event(container: Container, action: string, id: string, name: string, type: string): void {
