@@ -31,6 +31,25 @@ export function declare(prototype: string): (...args: unknown[]) => number {
   return library.func(prototype) as unknown as (...args: unknown[]) => number;
 }
 
+/**
+ * The same for a call that may wait for a disk or a server: it runs on a thread beside, so that the daemon goes on. The promise fails
+ * with SystemCallError for -1; koffi hands errno over with the result.
+ */
+export function declareBlocking(
+  prototype: string,
+  syscall: string,
+): (detail: string, ...args: unknown[]) => Promise<number> {
+  const call = library.func(prototype);
+  return (detail, ...args) =>
+    new Promise((resolve, reject) => {
+      call.async(...args, (error: unknown, result: number) => {
+        if (error !== null) reject(error);
+        else if (Number(result) === -1) reject(new SystemCallError(koffi.errno(), syscall, detail));
+        else resolve(Number(result));
+      });
+    });
+}
+
 /** errno of the last failed call on this thread. Read it before anything else runs. */
 export function errno(): number {
   return koffi.errno();

@@ -2,20 +2,36 @@
  * Mounts by system call: mount(2), umount2(2) and /proc/self/mountinfo (proc(5)). Constants from <sys/mount.h>.
  */
 import { readFileSync } from 'node:fs';
-import { check, declare } from './libc.ts';
+import { check, declare, declareBlocking } from './libc.ts';
 
+export const MS_RDONLY = 0x1;
 export const MS_NOSUID = 0x2;
 export const MS_NODEV = 0x4;
 export const MS_NOEXEC = 0x8;
+export const MS_SYNCHRONOUS = 0x10;
+export const MS_REMOUNT = 0x20;
+export const MS_MANDLOCK = 0x40;
+export const MS_DIRSYNC = 0x80;
+export const MS_NOATIME = 0x400;
+export const MS_NODIRATIME = 0x800;
 export const MS_BIND = 0x1000;
 export const MS_REC = 0x4000;
+export const MS_UNBINDABLE = 0x20000;
 export const MS_PRIVATE = 0x40000;
+export const MS_SLAVE = 0x80000;
+export const MS_SHARED = 0x100000;
+export const MS_RELATIME = 0x200000;
+export const MS_STRICTATIME = 0x1000000;
 
 export const MNT_DETACH = 2;
 export const UMOUNT_NOFOLLOW = 8;
 
 const mountCall = declare(
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
+);
+const mountBlocking = declareBlocking(
+  'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
+  'mount',
 );
 const umountCall = declare('int umount2(const char *target, int flags)');
 
@@ -28,6 +44,17 @@ export function mount(
   data: string | null = null,
 ): void {
   check(mountCall(source, target, fstype, flags, data), 'mount', target);
+}
+
+/** mount() for file systems whose disk or server may let wait. */
+export async function mountSlowly(
+  source: string,
+  target: string,
+  fstype: string,
+  flags: number,
+  data: string | null,
+): Promise<void> {
+  await mountBlocking(target, source, target, fstype, flags, data);
 }
 
 /** umount2(2). Throws SystemCallError: EINVAL when `target` is no mount point, EBUSY when it is in use. */

@@ -20,6 +20,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { GantryError } from '../../src/api/errors.ts';
 import type { HostConfig } from '../../src/api/schemas/host-config.ts';
+import type { MountPoint } from '../../src/api/schemas/mount.ts';
 import type { ContainerRecord } from '../../src/engine/container-record.ts';
 import { EventBus } from '../../src/engine/events.ts';
 import { StateStore } from '../../src/engine/state-store.ts';
@@ -65,6 +66,9 @@ const plan = (hostConfig: HostConfig, image: string[] = [], container = noContai
     volumes,
   );
 
+/** Where the volumes lie: none of them has options. */
+const paths = (mounts: MountPoint[]) => new Map(mounts.map(({ Name = '', Source = '' }) => [Name, Source]));
+
 describe('volumes', { skip }, () => {
   test('copy-up keeps owners, modes, links, fifos and attributes', async () => {
     const from = join(rootfs, 'var/lib/app');
@@ -76,7 +80,7 @@ describe('volumes', { skip }, () => {
     mknod(join(from, 'pipe'), S_IFIFO | 0o600);
     chownSync(from, 33, 34);
     chmodSync(from, 0o2770);
-    const { Mountpoint } = volumes.create({ Name: 'data' });
+    const { Mountpoint } = await volumes.create({ Name: 'data' });
     await copyUp(rootfs, '/var/lib/app', Mountpoint);
 
     const tool = statSync(join(Mountpoint, 'tool'));
@@ -100,7 +104,7 @@ describe('volumes', { skip }, () => {
     symlinkSync('/', join(rootfs, 'escape'));
     mkdirSync(join(rootfs, 'etc'));
     writeFileSync(join(rootfs, 'etc/inside'), '');
-    const { Mountpoint } = volumes.create({ Name: 'data' });
+    const { Mountpoint } = await volumes.create({ Name: 'data' });
     await copyUp(rootfs, '/escape/etc', Mountpoint);
     assert.deepEqual(readdirSync(Mountpoint), ['inside']);
   });
@@ -121,7 +125,10 @@ describe('volumes', { skip }, () => {
       ],
     );
     assert.equal(anonymousVolumes.length, 1);
-    assert.equal(readFileSync(join(volumes.path(anonymousVolumes[0]!), 'file'), 'utf8'), 'content');
+    assert.equal(
+      readFileSync(join((await volumes.inspect(anonymousVolumes[0]!)).Mountpoint, 'file'), 'utf8'),
+      'content',
+    );
     assert.deepEqual(volumes.usersOf('data'), ['c1']);
   });
 
@@ -160,7 +167,7 @@ describe('volumes', { skip }, () => {
     const { mounts } = await plan(hostConfig);
     assert.ok(!existsSync(source), 'not yet at create');
     const staging = join(base, 'staging');
-    assert.deepEqual(ociMounts({ mounts, hostConfig }, volumes, { staging, daemonRoot, kernel: [6, 1] }), [
+    assert.deepEqual(ociMounts({ mounts, hostConfig }, paths(mounts), { staging, daemonRoot, kernel: [6, 1] }), [
       { destination: '/a', type: 'bind', source, options: ['rbind', 'rro', 'rprivate'], propagation: 'rprivate' },
       {
         destination: '/t',
@@ -171,7 +178,7 @@ describe('volumes', { skip }, () => {
       { destination: '/b', type: 'bind', source: base, options: ['bind', 'ro', 'private'], propagation: 'rprivate' },
     ]);
     assert.ok(statSync(source).isDirectory());
-    const older = ociMounts({ mounts, hostConfig }, volumes, { staging, daemonRoot, kernel: [5, 10] });
+    const older = ociMounts({ mounts, hostConfig }, paths(mounts), { staging, daemonRoot, kernel: [5, 10] });
     assert.deepEqual(older[0]!.options, ['rbind', 'ro', 'rprivate']);
   });
 
@@ -191,7 +198,7 @@ describe('volumes', { skip }, () => {
     // Where the mounts of the host are private there is nothing to let go of, and the container starts all the same.
     const hostConfig = bind('/');
     const { mounts } = await plan(hostConfig);
-    const [mount] = ociMounts({ mounts, hostConfig }, volumes, {
+    const [mount] = ociMounts({ mounts, hostConfig }, paths(mounts), {
       staging: join(base, 's'),
       daemonRoot,
       kernel: [6, 1],
@@ -207,7 +214,7 @@ describe('volumes', { skip }, () => {
     writeFileSync(source, '');
     const hostConfig: HostConfig = { Binds: [`${source}:/etc/single:ro`] };
     const { mounts } = await plan(hostConfig);
-    const [mount] = ociMounts({ mounts, hostConfig }, volumes, {
+    const [mount] = ociMounts({ mounts, hostConfig }, paths(mounts), {
       staging: join(base, 'staging'),
       daemonRoot,
       kernel: [6, 1],
@@ -216,7 +223,7 @@ describe('volumes', { skip }, () => {
   });
 
   test('a subpath is bound by descriptor and cannot lead outside', async () => {
-    const { Mountpoint } = volumes.create({ Name: 'data' });
+    const { Mountpoint } = await volumes.create({ Name: 'data' });
     mkdirSync(join(Mountpoint, 'sub'));
     writeFileSync(join(Mountpoint, 'sub/file'), 'inside');
     symlinkSync(base, join(Mountpoint, 'out'));
@@ -226,7 +233,7 @@ describe('volumes', { skip }, () => {
         Mounts: [{ Type: 'volume', Source: 'data', Target: '/d', VolumeOptions: { Subpath } }],
       };
       const { mounts } = await plan(hostConfig);
-      return ociMounts({ mounts, hostConfig }, volumes, { staging, daemonRoot, kernel: [6, 1] });
+      return ociMounts({ mounts, hostConfig }, paths(mounts), { staging, daemonRoot, kernel: [6, 1] });
     };
     const [mount] = await start('sub');
     assert.equal(readFileSync(join(mount!.source, 'file'), 'utf8'), 'inside');

@@ -20,7 +20,7 @@ function viewRoutes(volumes: Volumes): Route[] {
       query: { filters: filters('Which volumes', VOLUME_FILTERS) },
       answers: { 200: json('The volumes', VolumeListResponse) },
       async handler({ query }, reply) {
-        reply.json(200, { Volumes: volumes.list(query.filters), Warnings: null });
+        reply.json(200, { Volumes: await volumes.list(query.filters), Warnings: null });
       },
     }),
     route({
@@ -31,7 +31,7 @@ function viewRoutes(volumes: Volumes): Route[] {
       answers: { 200: json('The volume', Volume) },
       refusals: [404],
       async handler({ params }, reply) {
-        reply.json(200, volumes.inspect(params.name!));
+        reply.json(200, await volumes.inspect(params.name!));
       },
     }),
   ];
@@ -46,11 +46,11 @@ function changeRoutes(volumes: Volumes): Route[] {
       summary: 'Make a volume, or give the one of that name',
       body: VolumeCreateOptions,
       answers: { 201: json('The volume', Volume) },
-      refusals: [501, 503],
+      refusals: [409, 501, 503],
       async handler({ body, version }, reply) {
         // Older clients know nothing of a cluster's volumes; dockerd passes over the field.
         if (version.lessThan('1.42')) delete body.ClusterVolumeSpec;
-        reply.json(201, volumes.create(body));
+        reply.json(201, await volumes.create(body));
       },
     }),
     route({

@@ -69,7 +69,12 @@ export class Containers {
     const parts = { index, launcher, lifecycle: this.#lifecycle, health: this.#health, execs: this.execs };
     this.#remover = new Remover(context, deps, parts);
     this.#creator = new Creator(context, deps, index);
-    this.#restorer = new Restorer(context, { ...parts, remover: this.#remover, cgroups: deps.cgroups });
+    this.#restorer = new Restorer(context, {
+      ...parts,
+      remover: this.#remover,
+      cgroups: deps.cgroups,
+      volumes: deps.volumes,
+    });
     this.#restorer.load();
   }
 

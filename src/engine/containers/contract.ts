@@ -37,10 +37,14 @@ export interface ContainerVolumes {
     /** Record of the container that VolumesFrom names. Throws not_found. */
     container: (reference: string) => ContainerRecord;
   }): Promise<PreparedVolumes>;
-  /** At start: what the runtime mounts. */
-  resolve(record: ContainerRecord, rootfs: string): ResolvedMount[];
-  /** After the process, whose mounts have gone with it. */
-  unmounted(record: ContainerRecord): void;
+  /** At start: mounts the volumes and says what the runtime mounts. What it has done when it throws, unmounted() undoes. */
+  resolve(record: ContainerRecord): Promise<ResolvedMount[]>;
+  /** At daemon start: a container that runs, or ran when the last daemon ended, has its volumes mounted. */
+  adopt(record: ContainerRecord): Promise<void>;
+  /** At daemon start, when all that run are adopted: lets go what no one has mounted. */
+  settle(): void;
+  /** After the process, whose mounts have gone with it. Unmounts all it can, then throws the first error. */
+  unmounted(record: ContainerRecord): Promise<void>;
   /** After the container is gone; anonymous volumes too when `remove`. */
   release(record: ContainerRecord, remove: boolean): Promise<void>;
 }

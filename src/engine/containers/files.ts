@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { finished, Readable } from 'node:stream';
@@ -14,10 +15,17 @@ import { MountedCopy, type PlacedMount, placeOf } from './mounted-copy.ts';
 
 export type { PathStat };
 
-/** Finds where the sources of a container's volumes lie on the host. */
-export interface VolumePaths {
-  /** Throws not_found. */
-  path(name: string): string;
+/** Makes the content of a container's volumes available. */
+export interface VolumeMounts {
+  /** Directory on the host, there until unmount(). Throws not_found. */
+  mount(name: string, user: string): Promise<string>;
+  unmount(name: string, user: string): Promise<void>;
+}
+
+/** A container's files, and what is to be let go after them. */
+interface FilesView {
+  files: ContainerFiles;
+  close(): Promise<void>;
 }
 
 export interface PutOptions {
@@ -29,9 +37,9 @@ export interface PutOptions {
 /** A container's files as seen from outside: `docker cp`, `export` and `diff`. */
 export class FilesOfContainers {
   readonly #storage: Storage;
-  readonly #volumes: VolumePaths;
+  readonly #volumes: VolumeMounts;
 
-  constructor(storage: Storage, volumes: VolumePaths) {
+  constructor(storage: Storage, volumes: VolumeMounts) {
     this.#storage = storage;
     this.#volumes = volumes;
   }
@@ -42,7 +50,7 @@ export class FilesOfContainers {
     try {
       return statPath(view.files, path);
     } finally {
-      view.close();
+      await view.close();
     }
   }
 
@@ -51,11 +59,12 @@ export class FilesOfContainers {
     const view = await this.#open(container, path);
     try {
       const result = tarPath(view.files, path);
-      finished(result.tar, () => view.close());
+      // What could not be unmounted is tried again when the volume is next let go.
+      finished(result.tar, () => void view.close().catch(() => {}));
       container.event('archive-path');
       return result;
     } catch (error) {
-      view.close();
+      await view.close();
       throw error;
     }
   }
@@ -73,7 +82,7 @@ export class FilesOfContainers {
       });
       container.event('extract-to-dir');
     } finally {
-      view.close();
+      await view.close();
     }
   }
 
@@ -93,50 +102,57 @@ export class FilesOfContainers {
     return this.#storage.writable.changes(container.id);
   }
 
-  async #open(container: Container, path: string): Promise<{ files: ContainerFiles; close(): void }> {
+  async #open(container: Container, path: string): Promise<FilesView> {
     checkPresent(container);
     const { record } = container;
     const named = record.name;
     // Volumes, tmpfs and all else that the process has mounted are seen through its own root.
     const live = `/proc/${record.state.pid}/root`;
     if (container.running && existsSync(live)) {
-      return { files: { directory: live, container: named }, close() {} };
+      return { files: { directory: live, container: named }, async close() {} };
     }
     const { writable } = this.#storage;
     const rootfs = writable.mount(container.id);
+    const paths = new Map<string, string>();
+    const user = `${container.id}-copy-${randomBytes(4).toString('hex')}`;
+    const close = async () => {
+      writable.unmount(container.id);
+      await Promise.all([...paths.keys()].map((name) => this.#volumes.unmount(name, user)));
+    };
     try {
-      const mounts = [...networkFiles(container, rootfs, path), ...this.#mountsOf(container)];
-      if (mounts.length === 0) {
-        return { files: { directory: rootfs, container: named }, close: () => writable.unmount(container.id) };
+      for (const { Type, Name } of record.mounts) {
+        if (Type === 'volume') paths.set(Name!, await this.#volumes.mount(Name!, user));
       }
+      const mounts = [...networkFiles(container, rootfs, path), ...mountsOf(container, paths)];
+      if (mounts.length === 0) return { files: { directory: rootfs, container: named }, close };
       const copy = await MountedCopy.open(rootfs, mounts);
       return {
         files: { directory: copy.directory, container: named },
-        close() {
+        close: () => {
           copy.close();
-          writable.unmount(container.id);
+          return close();
         },
       };
     } catch (error) {
-      writable.unmount(container.id);
+      await close();
       throw error;
     }
   }
+}
 
-  #mountsOf(container: Container): PlacedMount[] {
-    const { record } = container;
-    const volumes = record.mounts.flatMap((point) => {
-      if (point.Type !== 'volume' && point.Type !== 'bind') return [];
-      const destination = point.Destination!;
-      const wanted = record.hostConfig.Mounts?.find(({ Target }) => Target === destination);
-      const subpath = wanted?.VolumeOptions?.Subpath ?? '';
-      const root = point.Type === 'volume' ? this.#volumes.path(point.Name!) : point.Source!;
-      const source = subpath === '' ? root : placeOf(root, subpath);
-      // What has gone cannot be copied from; the rest can.
-      return source !== null && existsSync(source) ? [{ source, destination }] : [];
-    });
-    return volumes;
-  }
+/** `volumes`: where each is mounted on the host. */
+function mountsOf(container: Container, volumes: ReadonlyMap<string, string>): PlacedMount[] {
+  const { record } = container;
+  return record.mounts.flatMap((point) => {
+    if (point.Type !== 'volume' && point.Type !== 'bind') return [];
+    const destination = point.Destination!;
+    const wanted = record.hostConfig.Mounts?.find(({ Target }) => Target === destination);
+    const subpath = wanted?.VolumeOptions?.Subpath ?? '';
+    const root = point.Type === 'volume' ? volumes.get(point.Name!)! : point.Source!;
+    const source = subpath === '' ? root : placeOf(root, subpath);
+    // What has gone cannot be copied from; the rest can.
+    return source !== null && existsSync(source) ? [{ source, destination }] : [];
+  });
 }
 
 /**

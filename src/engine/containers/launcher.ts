@@ -18,8 +18,8 @@ import type { ContainersDeps } from './contract.ts';
 import { notRunning } from './errors.ts';
 
 /**
- * Brings a container's process into being and takes away what it stood on. Everything before the monitor is synchronous system
- * calls: the monitor is the only process that a start forks (unless the host has lost our AppArmor profile).
+ * Brings a container's process into being and takes away what it stood on. Everything before the monitor is system calls: the
+ * monitor is the only process that a start forks (unless the host has lost our AppArmor profile).
  */
 export class Launcher {
   readonly #context: EngineContext;
@@ -60,7 +60,7 @@ export class Launcher {
     await this.release(container);
   }
 
-  /** Takes over the mount of a container that an earlier daemon started (Storage.recover has counted it). */
+  /** Takes over the mounted root file system of a container that an earlier daemon started (Storage.recover has counted it). */
   adopt(container: Container): void {
     this.#mounted.add(container.id);
   }
@@ -91,8 +91,12 @@ export class Launcher {
     attempt('shared memory', () => {
       if (record.hostConfig.IpcMode === 'shareable') umountIfMounted(this.#shmPath(container));
     });
+    try {
+      await this.#deps.volumes.unmounted(record);
+    } catch (error) {
+      log.warn('cleaning up a container: volumes', { container: container.id, error: messageOf(error) });
+    }
     if (this.#mounted.delete(container.id)) {
-      this.#deps.volumes.unmounted(record);
       attempt('root file system', () => storage.writable.unmount(container.id));
     }
     attempt('run directory', () => rmSync(container.runDirectory, { recursive: true, force: true }));
@@ -155,7 +159,7 @@ export class Launcher {
       hostConfig,
       rootfs,
       user,
-      mounts: this.#deps.volumes.resolve(record, rootfs),
+      mounts: await this.#deps.volumes.resolve(record),
       files,
       netns: network.netns,
       joined: {

@@ -12,7 +12,7 @@ import { storedNetworks } from '../networks/network-records.ts';
 import { startsWithDaemon } from '../restart/restart-policy.ts';
 import { Container } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
-import type { ContainerCgroups } from './contract.ts';
+import type { ContainerCgroups, ContainerVolumes } from './contract.ts';
 import type { Launcher } from './launcher.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { networkNameOf } from './network-view.ts';
@@ -31,6 +31,7 @@ export interface RestorerParts {
   remover: Remover;
   health: HealthChecks;
   cgroups: Pick<ContainerCgroups, 'frozen'>;
+  volumes: Pick<ContainerVolumes, 'adopt' | 'settle'>;
 }
 
 /** Brings what the state store says and what the host shows together again, after whatever ended the last daemon. */
@@ -71,6 +72,10 @@ export class Restorer {
     });
     await storage.recover(new Set([...found.keys()].map((container) => container.id)));
     await networks.init(storedNetworks(this.#context.store), [...found.keys()].map(liveSandbox));
+    // All of them, before the first that has ended lets go of a volume that others have.
+    for (const container of index.all()) {
+      if (found.has(container) || container.running) await this.#parts.volumes.adopt(container.record);
+    }
     for (const container of index.all()) {
       try {
         const monitor = found.get(container);
@@ -85,6 +90,7 @@ export class Restorer {
         log.error('restoring a container', { container: container.id, error: messageOf(error) });
       }
     }
+    this.#parts.volumes.settle();
     await this.#removeUnknown();
     this.#clearExecs();
   }

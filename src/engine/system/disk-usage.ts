@@ -5,7 +5,8 @@ import type { ImageSummary } from '../../api/schemas/image.ts';
 import type { Containers } from '../containers/containers.ts';
 import type { EngineContext } from '../context.ts';
 import type { Images } from '../images/images.ts';
-import type { Volumes, VolumeView } from '../volumes/volumes.ts';
+import type { VolumeView } from '../volumes/volume-record.ts';
+import type { Volumes } from '../volumes/volumes.ts';
 
 export const USAGE_TYPES = ['container', 'image', 'volume', 'build-cache'] as const;
 

@@ -18,6 +18,8 @@ export class LocalContainerVolumes implements ContainerVolumes {
   /** On a tmpfs: holds the mounts that subpaths of volumes need. */
   readonly #staging: string;
   readonly #kernel: [number, number];
+  /** Names of the volumes that a container's process has mounted, by its ID. */
+  readonly #mounted = new Map<string, Set<string>>();
 
   constructor(options: {
     volumes: Volumes;
@@ -39,7 +41,7 @@ export class LocalContainerVolumes implements ContainerVolumes {
     this.#volumes.recover(
       records.map((record) => ({
         id: record.id,
-        volumes: record.mounts.flatMap((point) => (point.Type === 'volume' ? [point.Name!] : [])),
+        volumes: volumeNames(record),
       })),
     );
   }
@@ -63,8 +65,15 @@ export class LocalContainerVolumes implements ContainerVolumes {
     }
   }
 
-  resolve(record: ContainerRecord, _rootfs: string): ResolvedMount[] {
-    const mounts = ociMounts(record, this.#volumes, {
+  async resolve(record: ContainerRecord): Promise<ResolvedMount[]> {
+    const mounted = new Set<string>();
+    this.#mounted.set(record.id, mounted);
+    const paths = new Map<string, string>();
+    for (const name of volumeNames(record)) {
+      paths.set(name, await this.#volumes.mount(name, record.id));
+      mounted.add(name);
+    }
+    const mounts = ociMounts(record, paths, {
       staging: join(this.#staging, record.id),
       daemonRoot: this.#daemonRoot,
       kernel: this.#kernel,
@@ -74,7 +83,7 @@ export class LocalContainerVolumes implements ContainerVolumes {
       this.#events.emit('volume', 'mount', point.Name!, {
         container: record.id,
         destination: point.Destination!,
-        driver: 'local',
+        driver: point.Driver ?? 'local',
         propagation: point.Propagation ?? '',
         'read/write': String(point.RW !== false),
       });
@@ -82,11 +91,25 @@ export class LocalContainerVolumes implements ContainerVolumes {
     return mounts;
   }
 
-  unmounted(record: ContainerRecord): void {
-    for (const point of record.mounts) {
-      if (point.Type !== 'volume') continue;
-      this.#events.emit('volume', 'unmount', point.Name!, { container: record.id, driver: 'local' });
+  async adopt(record: ContainerRecord): Promise<void> {
+    this.#mounted.set(record.id, new Set(volumeNames(record)));
+    for (const name of volumeNames(record)) await this.#volumes.adopt(name, record.id);
+  }
+
+  settle(): void {
+    this.#volumes.settle();
+  }
+
+  async unmounted(record: ContainerRecord): Promise<void> {
+    const mounted = this.#mounted.get(record.id) ?? new Set();
+    this.#mounted.delete(record.id);
+    const errors: unknown[] = [];
+    for (const name of mounted) {
+      const driver = record.mounts.find((point) => point.Name === name)?.Driver ?? 'local';
+      this.#events.emit('volume', 'unmount', name, { container: record.id, driver });
+      await this.#volumes.unmount(name, record.id).catch((error) => errors.push(error));
     }
+    if (errors.length > 0) throw errors[0];
   }
 
   async release(record: ContainerRecord, remove: boolean): Promise<void> {
@@ -102,4 +125,9 @@ export class LocalContainerVolumes implements ContainerVolumes {
       }
     }
   }
+}
+
+/** Each once, however often it is mounted. */
+function volumeNames(record: ContainerRecord): string[] {
+  return [...new Set(record.mounts.flatMap((point) => (point.Type === 'volume' ? [point.Name!] : [])))];
 }

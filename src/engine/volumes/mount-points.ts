@@ -8,6 +8,7 @@ import type { ContainerRecord } from '../container-record.ts';
 import { copyUp } from './copy-up.ts';
 import { propagationOf } from './daemon-root.ts';
 import { checkMountRequests, cleanPath, type MountRequest, parseVolumesFrom } from './mount-request.ts';
+import type { VolumeView } from './volume-record.ts';
 import type { Volumes } from './volumes.ts';
 
 export interface MountPlanInput {
@@ -47,7 +48,7 @@ export async function resolveMounts(input: MountPlanInput, volumes: Volumes): Pr
   const copies: MountRequest[] = [];
   try {
     for (const request of checkMountRequests(hostConfig)) {
-      points.set(request.destination, pointOf(request, volumes, input, anonymousVolumes));
+      points.set(request.destination, await pointOf(request, volumes, input, anonymousVolumes));
       if (request.type === 'volume' && request.copy) copies.push(request);
     }
     const tmpfs = new Set(Object.keys(hostConfig.Tmpfs ?? {}).map(cleanPath));
@@ -55,15 +56,14 @@ export async function resolveMounts(input: MountPlanInput, volumes: Volumes): Pr
       const destination = cleanPath(path);
       if (points.has(destination) || tmpfs.has(destination)) continue;
       refuseFile(input.rootfs, destination);
-      const { Name, Mountpoint } = volumes.create({});
-      volumes.acquire(Name, containerId);
-      anonymousVolumes.push(Name);
-      points.set(destination, volumePoint(Name, Mountpoint, destination, '', true));
-      await copyUp(input.rootfs, destination, Mountpoint);
+      const made = await volumes.create({}, containerId);
+      anonymousVolumes.push(made.Name);
+      points.set(destination, volumePoint(made, destination, '', true));
+      await fill(made.Name, destination, input, volumes);
     }
     for (const request of copies) {
       const name = points.get(request.destination)!.Name!;
-      if (request.subpath === '') await copyUp(input.rootfs, request.destination, volumes.path(name));
+      if (request.subpath === '') await fill(name, request.destination, input, volumes);
     }
     for (const point of points.values()) if (point.Name) volumes.acquire(point.Name, containerId);
   } catch (error) {
@@ -76,7 +76,23 @@ export async function resolveMounts(input: MountPlanInput, volumes: Volumes): Pr
   return { mounts: [...points.values()], anonymousVolumes: [...new Set([...kept, ...anonymousVolumes])] };
 }
 
-function pointOf(request: MountRequest, volumes: Volumes, input: MountPlanInput, anonymous: string[]): MountPoint {
+/** Copies what the image has into an empty volume, which is mounted for that alone. */
+async function fill(name: string, destination: string, input: MountPlanInput, volumes: Volumes): Promise<void> {
+  const user = `${input.containerId}-content`;
+  const directory = await volumes.mount(name, user);
+  try {
+    await copyUp(input.rootfs, destination, directory);
+  } finally {
+    await volumes.unmount(name, user);
+  }
+}
+
+async function pointOf(
+  request: MountRequest,
+  volumes: Volumes,
+  input: MountPlanInput,
+  anonymous: string[],
+): Promise<MountPoint> {
   const { destination, mode } = request;
   const RW = !request.readOnly;
   if (request.type === 'bind') {
@@ -86,19 +102,21 @@ function pointOf(request: MountRequest, volumes: Volumes, input: MountPlanInput,
   if (request.type === 'tmpfs') {
     return { Type: 'tmpfs', Source: '', Destination: destination, Mode: '', RW, Propagation: '' };
   }
-  const { Name, Mountpoint } = volumes.create({ Name: request.source, Labels: request.labels });
-  volumes.acquire(Name, input.containerId);
-  if (request.source === '') anonymous.push(Name);
-  return volumePoint(Name, Mountpoint, destination, mode || 'z', RW);
+  const made = await volumes.create(
+    { Name: request.source, Driver: request.driver, DriverOpts: request.driverOptions, Labels: request.labels },
+    input.containerId,
+  );
+  if (request.source === '') anonymous.push(made.Name);
+  return volumePoint(made, destination, mode || 'z', RW);
 }
 
-function volumePoint(name: string, source: string, destination: string, mode: string, RW: boolean): MountPoint {
+function volumePoint(volume: VolumeView, destination: string, mode: string, RW: boolean): MountPoint {
   return {
     Type: 'volume',
-    Name: name,
-    Source: source,
+    Name: volume.Name,
+    Source: volume.Mountpoint,
     Destination: destination,
-    Driver: 'local',
+    Driver: volume.Driver,
     Mode: mode,
     RW,
     Propagation: '',

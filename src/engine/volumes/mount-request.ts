@@ -27,6 +27,9 @@ export interface MountRequest {
   /** Path inside the volume. */
   subpath: string;
   labels: Record<string, string>;
+  /** volume: driver ('' for whichever has it) and options that it is made with. */
+  driver: string;
+  driverOptions: Record<string, string>;
   /** tmpfs: options in mount(8) form. */
   tmpfs: string;
 }
@@ -53,6 +56,8 @@ const EMPTY: Omit<MountRequest, 'type' | 'destination'> = {
   copy: true,
   subpath: '',
   labels: {},
+  driver: '',
+  driverOptions: {},
   tmpfs: '',
 };
 
@@ -191,8 +196,6 @@ function volumeMount(mount: Mount, base: Omit<MountRequest, 'type'>, fail: (why:
   const options = mount.VolumeOptions ?? {};
   const driver = options.DriverConfig?.Name ?? '';
   if (!['', 'local'].includes(driver)) throw notSupportedYet(`volume driver ${driver}`);
-  if (Object.keys(options.DriverConfig?.Options ?? {}).length > 0)
-    throw notSupportedYet('an option of a volume driver');
   const subpath = options.Subpath ?? '';
   if (subpath !== '') {
     if (base.source === '') throw fail('must not set Subpath when using anonymous volumes');
@@ -201,7 +204,15 @@ function volumeMount(mount: Mount, base: Omit<MountRequest, 'type'>, fail: (why:
     }
   }
   checkVolumeName(base.source);
-  return { ...base, type: 'volume', copy: options.NoCopy !== true, subpath, labels: options.Labels ?? {} };
+  return {
+    ...base,
+    type: 'volume',
+    copy: options.NoCopy !== true,
+    subpath,
+    labels: options.Labels ?? {},
+    driver,
+    driverOptions: options.DriverConfig?.Options ?? {},
+  };
 }
 
 /** TmpfsOptions as mount(8) would have them; sizes keep the unit that divides them. */

@@ -20,7 +20,9 @@ import type { ContainerRecord } from '../container-record.ts';
 import { showsDaemonRoot } from './daemon-root.ts';
 import { createBindSources } from './mount-points.ts';
 import { checkMountRequests, type MountRequest } from './mount-request.ts';
-import type { Volumes } from './volumes.ts';
+
+/** Where the volumes of a container are mounted, by name. */
+export type VolumePaths = ReadonlyMap<string, string>;
 
 /** Since Linux 5.12 (mount_setattr(2)) a bind can be made read-only together with the mounts below it. */
 const RECURSIVE_READONLY: [number, number] = [5, 12];
@@ -32,7 +34,7 @@ const RECURSIVE_READONLY: [number, number] = [5, 12];
  */
 export function ociMounts(
   record: Pick<ContainerRecord, 'mounts' | 'hostConfig' | 'flatReadOnly'>,
-  volumes: Volumes,
+  volumes: VolumePaths,
   options: { staging: string; daemonRoot: string; kernel: [number, number] },
 ): ResolvedMount[] {
   const requests = checkMountRequests(record.hostConfig);
@@ -106,9 +108,9 @@ function readOnlyOption(request: MountRequest | undefined, kernel: [number, numb
   return able && request?.readOnlyRecursion !== 'never' && request?.nonRecursive !== true ? 'rro' : 'ro';
 }
 
-function sourceOf(point: MountPoint, request: MountRequest | undefined, volumes: Volumes, target: string): string {
+function sourceOf(point: MountPoint, request: MountRequest | undefined, volumes: VolumePaths, target: string): string {
   if (point.Type !== 'volume') return point.Source!;
-  const root = volumes.path(point.Name!);
+  const root = volumes.get(point.Name!)!;
   if (!request?.subpath) return root;
   stage(root, request.subpath, target);
   return target;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -24,10 +24,11 @@ afterEach(() => {
   rmSync(dataRoot, { recursive: true });
 });
 
-const names = (filters: Record<string, string[]> = {}) => volumes.list(new Filters(filters)).map(({ Name }) => Name);
+const names = async (filters: Record<string, string[]> = {}) =>
+  (await volumes.list(new Filters(filters))).map(({ Name }) => Name);
 
-test('create is idempotent, survives a restart, and shows what Docker shows', () => {
-  const made = volumes.create({ Name: 'data', Labels: { a: '1' } });
+test('create is idempotent, survives a restart, and shows what Docker shows', async () => {
+  const made = await volumes.create({ Name: 'data', Labels: { a: '1' } });
   assert.deepEqual(made, {
     CreatedAt: made.CreatedAt,
     Driver: 'local',
@@ -37,9 +38,9 @@ test('create is idempotent, survives a restart, and shows what Docker shows', ()
     Options: null,
     Scope: 'local',
   });
-  assert.deepEqual(volumes.create({ Name: 'data' }), made);
-  assert.deepEqual(new Volumes({ dataRoot, store, events }).inspect('data'), made);
-  const anonymous = volumes.create({});
+  assert.deepEqual(await volumes.create({ Name: 'data' }), made);
+  assert.deepEqual(await new Volumes({ dataRoot, store, events }).inspect('data'), made);
+  const anonymous = await volumes.create({});
   assert.match(anonymous.Name, /^[0-9a-f]{64}$/);
   assert.deepEqual(anonymous.Labels, { 'com.docker.volume.anonymous': '' });
   assert.deepEqual(
@@ -48,17 +49,52 @@ test('create is idempotent, survives a restart, and shows what Docker shows', ()
   );
 });
 
-test('wrong names and unsupported drivers', () => {
+test('wrong names and unsupported drivers', async () => {
   for (const name of ['../x', 'a/b', '.x', 'x']) {
-    assert.throws(() => volumes.create({ Name: name }), { code: 'invalid_parameter' }, name);
+    await assert.rejects(volumes.create({ Name: name }), { code: 'invalid_parameter' }, name);
   }
-  assert.throws(() => volumes.create({ Name: 'ab', Driver: 'nfs' }), { code: 'not_supported' });
-  assert.throws(() => volumes.create({ Name: 'ab', DriverOpts: { type: 'tmpfs' } }), { code: 'not_supported' });
+  await assert.rejects(volumes.create({ Name: 'ab', Driver: 'nfs' }), { code: 'not_supported' });
   assert.deepEqual(readdirSync(join(dataRoot, 'volumes')), []);
 });
 
+test('options are kept, shown and checked', async () => {
+  const options = { type: 'tmpfs', device: 'tmpfs', o: 'size=1m' };
+  const made = await volumes.create({ Name: 'fast', DriverOpts: options });
+  assert.deepEqual(made.Options, options);
+  assert.deepEqual((await new Volumes({ dataRoot, store, events }).inspect('fast')).Options, options);
+  // As with dockerd the volume of that name is given, whatever it was made with.
+  assert.deepEqual(await volumes.create({ Name: 'fast', Driver: 'local', DriverOpts: {}, Labels: { a: '' } }), made);
+  await assert.rejects(volumes.create({ Name: 'other', DriverOpts: { foo: '1' } }), {
+    code: 'invalid_parameter',
+    message: 'create other: invalid option: "foo"',
+  });
+  assert.deepEqual(await names(), ['fast']);
+  assert.deepEqual(readdirSync(join(dataRoot, 'volumes')), ['fast']);
+});
+
+test('prune and df leave volumes with options alone', async () => {
+  await volumes.create({ Name: 'fast', DriverOpts: { type: 'tmpfs', device: 'tmpfs' } });
+  await volumes.create({ Name: 'plain' });
+  assert.deepEqual(
+    (await volumes.usage()).map(({ Name }) => Name),
+    ['plain'],
+  );
+  const { deleted } = await volumes.prune(new Filters({ all: ['1'] }), { allByDefault: false });
+  assert.deepEqual(deleted, ['plain']);
+});
+
+test('two that make a volume at once get the same one', async () => {
+  const [one, two] = await Promise.all([
+    volumes.create({ Name: 'data' }, 'c1'),
+    volumes.create({ Name: 'data' }, 'c2'),
+  ]);
+  assert.deepEqual(one, two);
+  assert.deepEqual(volumes.usersOf('data').sort(), ['c1', 'c2']);
+  assert.equal(events.past().length, 1);
+});
+
 test('a volume in use stays', async () => {
-  volumes.create({ Name: 'data' });
+  await volumes.create({ Name: 'data' });
   volumes.acquire('data', 'c1');
   await assert.rejects(volumes.remove('data', true), {
     code: 'conflict',
@@ -71,23 +107,23 @@ test('a volume in use stays', async () => {
   await volumes.remove('data', true);
 });
 
-test('filters', () => {
-  volumes.create({ Name: 'one', Labels: { env: 'test' } });
-  volumes.create({ Name: 'two' });
+test('filters', async () => {
+  await volumes.create({ Name: 'one', Labels: { env: 'test' } });
+  await volumes.create({ Name: 'two' });
   volumes.acquire('two', 'c1');
-  assert.deepEqual(names({ name: ['n'] }), ['one']);
-  assert.deepEqual(names({ label: ['env=test'] }), ['one']);
-  assert.deepEqual(names({ dangling: ['true'] }), ['one']);
-  assert.deepEqual(names({ dangling: ['false'] }), ['two']);
-  assert.deepEqual(names({ driver: ['nfs'] }), []);
-  assert.throws(() => names({ odd: ['1'] }), { message: "invalid filter 'odd'" });
+  assert.deepEqual(await names({ name: ['n'] }), ['one']);
+  assert.deepEqual(await names({ label: ['env=test'] }), ['one']);
+  assert.deepEqual(await names({ dangling: ['true'] }), ['one']);
+  assert.deepEqual(await names({ dangling: ['false'] }), ['two']);
+  assert.deepEqual(await names({ driver: ['nfs'] }), []);
+  await assert.rejects(names({ odd: ['1'] }), { message: "invalid filter 'odd'" });
 });
 
 test('prune takes anonymous ones, all of them when asked, never those in use', async () => {
-  volumes.create({ Name: 'named' });
-  volumes.create({ Name: 'kept', Labels: { keep: '' } });
-  const anonymous = volumes.create({});
-  const used = volumes.create({});
+  await volumes.create({ Name: 'named' });
+  await volumes.create({ Name: 'kept', Labels: { keep: '' } });
+  const anonymous = await volumes.create({});
+  const used = await volumes.create({});
   volumes.acquire(used.Name, 'c1');
   writeFileSync(join(anonymous.Mountpoint, 'file'), 'x'.repeat(1000));
   assert.deepEqual(await volumes.prune(new Filters(), { allByDefault: false }), {
@@ -96,16 +132,21 @@ test('prune takes anonymous ones, all of them when asked, never those in use', a
   });
   const all = await volumes.prune(new Filters({ all: ['1'], 'label!': ['keep'] }), { allByDefault: false });
   assert.deepEqual(all.deleted, ['named']);
-  assert.deepEqual(names(), ['kept', used.Name].sort());
+  assert.deepEqual(await names(), ['kept', used.Name].sort());
 });
 
-test('recovery finishes what a crash left', () => {
-  volumes.create({ Name: 'data' });
+test('recovery finishes what a crash left', async () => {
+  await volumes.create({ Name: 'data' });
   rmSync(join(dataRoot, 'volumes/data'), { recursive: true });
-  const leftover = join(dataRoot, 'volumes/.removed-x-1');
+  const leftover = join(dataRoot, 'volumes/.removed-x-01234567');
+  // Its removal had begun when the daemon ended.
+  await volumes.create({ Name: 'going' });
+  renameSync(join(dataRoot, 'volumes/going'), join(dataRoot, 'volumes/.removed-going-89abcdef'));
   writeFileSync(leftover, '');
   const after = new Volumes({ dataRoot, store, events });
   after.recover([{ id: 'c1', volumes: ['data'] }]);
-  assert.ok(existsSync(after.path('data')) && !existsSync(leftover));
+  assert.ok(existsSync((await after.inspect('data')).Mountpoint) && !existsSync(leftover));
   assert.deepEqual(after.usersOf('data'), ['c1']);
+  assert.deepEqual(readdirSync(join(dataRoot, 'volumes')), ['data']);
+  await assert.rejects(after.inspect('going'), { code: 'not_found' });
 });

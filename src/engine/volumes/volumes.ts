@@ -1,55 +1,44 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { GantryError, notSupportedYet } from '../../api/errors.ts';
+import { GantryError, messageOf } from '../../api/errors.ts';
 import type { Filters } from '../../api/filters.ts';
-import type { Volume, VolumeCreateOptions } from '../../api/schemas/volume.ts';
-import { noSpace } from '../../storage/durable.ts';
+import type { VolumeCreateOptions } from '../../api/schemas/volume.ts';
+import { AsyncLock } from '../containers/async-lock.ts';
 import type { EventBus } from '../events.ts';
 import type { StateStore } from '../state-store.ts';
+import { directorySize } from './directory-size.ts';
+import { VolumeDrivers } from './drivers.ts';
+import { LocalDriver } from './local-driver.ts';
 import { checkVolumeName } from './mount-request.ts';
-
-/** Marks volumes that got their name from the engine: prune removes these alone unless told otherwise. */
-const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
+import { ANONYMOUS_LABEL, driverOf, hasLabel, type VolumeRecord, type VolumeView } from './volume-record.ts';
 
 /** Filter keys of VolumeList and VolumePrune. */
 export const VOLUME_FILTERS = ['dangling', 'driver', 'label', 'name'];
 export const VOLUME_PRUNE_FILTERS = ['label', 'label!', 'all'];
 
-interface VolumeRecord {
-  name: string;
-  /** RFC 3339, whole seconds. */
-  createdAt: string;
-  labels: Record<string, string> | null;
-}
-
-/** A volume as the API shows it: no labels and no options are null. */
-export type VolumeView = Omit<Volume, 'Labels' | 'Options'> & {
-  Name: string;
-  Mountpoint: string;
-  Labels: Record<string, string> | null;
-  Options: null;
-};
-
 /**
- * Volumes of the `local` driver: directories `<data-root>/volumes/NAME/_data`, records in the state store. A record is
- * written before its directory is made and deleted after the directory was renamed away, so that a crash leaves either
- * a volume or a leftover that recover() removes.
+ * Volumes by name: who made them, who refers to them, and which driver has their content. A record is written before the driver makes
+ * the volume and deleted after it has removed it, so that a crash leaves nothing that no record knows.
  */
 export class Volumes {
-  readonly #root: string;
   readonly #store: StateStore;
   readonly #events: EventBus;
+  readonly #local: LocalDriver;
+  readonly #drivers: VolumeDrivers;
   readonly #records = new Map<string, VolumeRecord>();
   /** IDs of the containers that use a volume, running or not. */
   readonly #users = new Map<string, Set<string>>();
+  /** What is done to one volume is done one after the other. */
+  readonly #locks = new Map<string, AsyncLock>();
 
   constructor(options: { dataRoot: string; store: StateStore; events: EventBus }) {
-    this.#root = join(options.dataRoot, 'volumes');
     this.#store = options.store;
     this.#events = options.events;
-    mkdirSync(this.#root, { recursive: true, mode: 0o701 });
+    this.#local = new LocalDriver(
+      join(options.dataRoot, 'volumes'),
+      (name) => this.#records.get(name)?.options ?? null,
+    );
+    this.#drivers = new VolumeDrivers(this.#local);
     for (const row of this.#store.all('SELECT record FROM volume')) {
       const record = JSON.parse(row.record!) as VolumeRecord;
       this.#records.set(record.name, record);
@@ -58,20 +47,26 @@ export class Volumes {
 
   /** Completes what a crash left half done. `containers`: who uses which volumes. Called once, before any other. */
   recover(containers: Iterable<{ id: string; volumes: string[] }>): void {
-    for (const entry of readdirSync(this.#root)) {
-      if (entry.startsWith('.removed-')) rmSync(join(this.#root, entry), { recursive: true, force: true });
-    }
-    for (const name of this.#records.keys()) this.#makeDirectory(name);
+    for (const name of this.#local.recover(this.#localNames())) this.#erase(name);
     for (const { id, volumes } of containers) for (const name of volumes) this.acquire(name, id);
   }
 
+  /** Takes over what a container that an earlier daemon started has mounted. */
+  async adopt(name: string, user: string): Promise<void> {
+    const record = this.#records.get(name);
+    if (record !== undefined) (await this.#drivers.get(driverOf(record))).adopt(name, user);
+  }
+
+  /** When all users are adopted: unmounts what is left over. */
+  settle(): void {
+    this.#local.settle(this.#localNames());
+  }
+
   /**
-   * Makes a volume, or gives the one of that name. Throws invalid_parameter for a wrong name, not_supported for other
-   * drivers and for driver options.
+   * Makes a volume, or gives the one of that name, whatever its options: as dockerd. `user`: the container it is for. Throws
+   * invalid_parameter for a wrong name and wrong options, conflict when another driver has it, not_found for an unknown driver.
    */
-  create(options: VolumeCreateOptions): VolumeView {
-    if (!['', 'local'].includes(options.Driver ?? '')) throw notSupportedYet(`volume driver ${options.Driver}`);
-    if (Object.keys(options.DriverOpts ?? {}).length > 0) throw notSupportedYet('an option of volume driver local');
+  async create(options: VolumeCreateOptions, user?: string): Promise<VolumeView> {
     if (options.ClusterVolumeSpec !== undefined) {
       throw new GantryError(
         'unavailable',
@@ -80,40 +75,23 @@ export class Volumes {
     }
     const given = options.Name ?? '';
     checkCreateName(given);
-    const existing = this.#records.get(given);
-    if (existing !== undefined) return this.#view(existing);
     const name = given === '' ? randomBytes(32).toString('hex') : given;
-    const labels = { ...options.Labels, ...(given === '' ? { [ANONYMOUS_LABEL]: '' } : {}) };
-    const record: VolumeRecord = {
-      name,
-      createdAt: `${new Date().toISOString().slice(0, 19)}Z`,
-      labels: Object.keys(labels).length === 0 ? null : labels,
-    };
-    this.#store.run(`volume ${name}`, 'INSERT INTO volume (name, record) VALUES (?, ?)', name, JSON.stringify(record));
-    this.#records.set(name, record);
-    try {
-      this.#makeDirectory(name);
-    } catch (error) {
-      this.#records.delete(name);
-      this.#store.keep(`volume ${name}`, 'durable', 'DELETE FROM volume WHERE name = ?', name);
-      rmSync(join(this.#root, name), { recursive: true, force: true });
-      throw noSpace(error, `failed to create volume ${name}`);
-    }
-    this.#events.emit('volume', 'create', name, { driver: 'local' });
-    return this.#view(record);
-  }
-
-  has(name: string): boolean {
-    return this.#records.has(name);
+    return await this.#exclusively(name, async () => {
+      const existing = this.#records.get(name);
+      if (existing !== undefined) this.#checkDriver(existing, options.Driver ?? '');
+      const record = existing ?? (await this.#make(name, given === '', options));
+      if (user !== undefined) this.acquire(name, user);
+      return this.#view(record);
+    });
   }
 
   /** Throws not_found. */
-  inspect(name: string): VolumeView {
+  async inspect(name: string): Promise<VolumeView> {
     return this.#view(this.#get(name));
   }
 
   /** By name. Throws invalid_parameter for a filter it does not know. */
-  list(filters: Filters): VolumeView[] {
+  async list(filters: Filters): Promise<VolumeView[]> {
     filters.accept(VOLUME_FILTERS);
     const wantDangling = filters.has('dangling') ? filters.bool('dangling', false) : null;
     const names = filters.get('name');
@@ -122,7 +100,7 @@ export class Volumes {
       .filter(
         (record) =>
           (wantDangling === null || wantDangling === !this.#inUse(record.name)) &&
-          (drivers.length === 0 || drivers.includes('local')) &&
+          (drivers.length === 0 || drivers.includes(driverOf(record))) &&
           (names.length === 0 || names.some((part) => record.name.includes(part))) &&
           filters.matchLabels('label', record.labels),
       )
@@ -132,55 +110,72 @@ export class Volumes {
 
   /** Throws not_found (unless forced) and conflict while a container uses it. */
   async remove(name: string, force: boolean): Promise<void> {
-    if (!this.#records.has(name)) {
-      if (force) return;
-      this.#get(name);
-    }
-    const users = [...(this.#users.get(name) ?? [])];
-    if (users.length > 0) {
-      throw new GantryError('conflict', `remove ${name}: volume is in use - [${users.join(', ')}]`);
-    }
-    await this.#delete(name);
+    await this.#exclusively(name, async () => {
+      if (force && !this.#records.has(name)) return;
+      const record = this.#get(name);
+      this.#refuseUsed('remove', name);
+      await this.#delete(record);
+    });
   }
 
   /**
    * Removes what no container uses: anonymous volumes, or all with the filter all=true. Returns names and the bytes
-   * freed.
+   * freed. Volumes with options are left alone, as dockerd does: what they show is kept elsewhere.
    */
   async prune(filters: Filters, options: { allByDefault: boolean }): Promise<{ deleted: string[]; bytes: number }> {
     filters.accept(VOLUME_PRUNE_FILTERS);
     const all = filters.bool('all', options.allByDefault);
     const deleted: string[] = [];
     let bytes = 0;
-    for (const record of [...this.#records.values()]) {
+    for (const record of this.#plain()) {
       if (this.#inUse(record.name)) continue;
       if (!all && record.labels?.[ANONYMOUS_LABEL] === undefined) continue;
       if (!filters.matchLabels('label', record.labels)) continue;
       if (filters.has('label!') && filters.get('label!').some((term) => hasLabel(record.labels, term))) continue;
-      const size = await directorySize(this.path(record.name));
-      // Somebody may have taken or removed it while its size was counted.
-      if (this.#inUse(record.name) || !this.#records.has(record.name)) continue;
-      await this.#delete(record.name);
-      deleted.push(record.name);
-      bytes += size;
+      const size = await directorySize(this.#local.path(record.name));
+      await this.#exclusively(record.name, async () => {
+        // Somebody may have taken or removed it while its size was counted.
+        if (this.#inUse(record.name) || this.#records.get(record.name) !== record) return;
+        await this.#delete(record);
+        deleted.push(record.name);
+        bytes += size;
+      });
     }
     this.#events.emit('volume', 'prune', '', { reclaimed: String(bytes) });
     return { deleted, bytes };
   }
 
-  /** With size (bytes) and number of containers, for `system df`. */
+  /** With size (bytes) and number of containers, for `system df`; as for prune, without those that have options. */
   async usage(): Promise<VolumeView[]> {
     const views: VolumeView[] = [];
-    for (const record of this.#records.values()) {
-      const Size = await directorySize(this.path(record.name));
+    for (const record of this.#plain()) {
+      const Size = await directorySize(this.#local.path(record.name));
       views.push({ ...this.#view(record), UsageData: { Size, RefCount: this.#users.get(record.name)?.size ?? 0 } });
     }
     return views;
   }
 
-  /** Data directory of a volume. */
-  path(name: string): string {
-    return join(this.#root, name, '_data');
+  /** Makes the content available to a user until unmount(); returns its directory. Throws not_found and what the driver throws. */
+  async mount(name: string, user: string): Promise<string> {
+    return await this.#exclusively(name, async () => {
+      const record = this.#get(name);
+      const driver = await this.#drivers.get(driverOf(record));
+      try {
+        return await driver.mount(name, user);
+      } catch (cause) {
+        const code = cause instanceof GantryError ? cause.code : 'system';
+        const place = this.#view(record).Mountpoint;
+        throw new GantryError(code, `error while mounting volume '${place}': ${messageOf(cause)}`, { cause });
+      }
+    });
+  }
+
+  /** Nothing for a volume that is gone. */
+  async unmount(name: string, user: string): Promise<void> {
+    await this.#exclusively(name, async () => {
+      const record = this.#records.get(name);
+      if (record !== undefined) await (await this.#drivers.get(driverOf(record))).unmount(name, user);
+    });
   }
 
   /** Notes that a container uses it, so that nobody removes it. */
@@ -206,6 +201,57 @@ export class Volumes {
     return [...(this.#users.get(name) ?? [])];
   }
 
+  async #make(name: string, anonymous: boolean, options: VolumeCreateOptions): Promise<VolumeRecord> {
+    const driver = await this.#drivers.get(options.Driver ?? '');
+    const labels = { ...options.Labels, ...(anonymous ? { [ANONYMOUS_LABEL]: '' } : {}) };
+    const given = options.DriverOpts ?? {};
+    const record: VolumeRecord = {
+      name,
+      createdAt: `${new Date().toISOString().slice(0, 19)}Z`,
+      labels: Object.keys(labels).length === 0 ? null : labels,
+      driver: driver.name,
+      options: Object.keys(given).length === 0 ? null : given,
+    };
+    this.#store.run(`volume ${name}`, 'INSERT INTO volume (name, record) VALUES (?, ?)', name, JSON.stringify(record));
+    this.#records.set(name, record);
+    try {
+      await driver.create(name, given);
+    } catch (error) {
+      this.#erase(name);
+      if (error instanceof GantryError && error.code === 'invalid_parameter') {
+        throw new GantryError('invalid_parameter', `create ${name}: ${error.message}`, { cause: error });
+      }
+      throw error;
+    }
+    this.#events.emit('volume', 'create', name, { driver: driver.name });
+    return record;
+  }
+
+  #checkDriver(record: VolumeRecord, wanted: string): void {
+    const { name } = record;
+    if (wanted === '' || wanted === driverOf(record)) return;
+    throw new GantryError(
+      'conflict',
+      `create ${name}: driver '${driverOf(record)}' already has volume '${name}': volume name must be unique`,
+    );
+  }
+
+  #refuseUsed(action: string, name: string): void {
+    const users = this.usersOf(name);
+    if (users.length > 0) {
+      throw new GantryError('conflict', `${action} ${name}: volume is in use - [${users.join(', ')}]`);
+    }
+  }
+
+  /** Of the local driver, in directories of ours. */
+  #plain(): VolumeRecord[] {
+    return [...this.#records.values()].filter((record) => driverOf(record) === 'local' && !record.options);
+  }
+
+  #localNames(): string[] {
+    return [...this.#records.values()].filter((record) => driverOf(record) === 'local').map(({ name }) => name);
+  }
+
   #inUse(name: string): boolean {
     return (this.#users.get(name)?.size ?? 0) > 0;
   }
@@ -219,31 +265,34 @@ export class Volumes {
   #view(record: VolumeRecord): VolumeView {
     return {
       CreatedAt: record.createdAt,
-      Driver: 'local',
+      Driver: driverOf(record),
       Labels: record.labels,
-      Mountpoint: this.path(record.name),
+      Mountpoint: this.#local.path(record.name),
       Name: record.name,
-      Options: null,
+      Options: record.options ?? null,
       Scope: 'local',
     };
   }
 
-  /** The parents keep other users out; the directory itself is whatever the containers make of it. */
-  #makeDirectory(name: string): void {
-    const data = this.path(name);
-    if (existsSync(data)) return;
-    mkdirSync(join(this.#root, name), { recursive: true, mode: 0o701 });
-    mkdirSync(data);
-    chmodSync(data, 0o755);
+  async #delete(record: VolumeRecord): Promise<void> {
+    await (await this.#drivers.get(driverOf(record))).remove(record.name);
+    this.#erase(record.name);
+    this.#events.emit('volume', 'destroy', record.name, { driver: driverOf(record) });
   }
 
-  async #delete(name: string): Promise<void> {
-    const removed = join(this.#root, `.removed-${name.slice(0, 200)}-${randomBytes(4).toString('hex')}`);
+  #erase(name: string): void {
     this.#records.delete(name);
-    if (existsSync(join(this.#root, name))) renameSync(join(this.#root, name), removed);
     this.#store.keep(`volume ${name}`, 'durable', 'DELETE FROM volume WHERE name = ?', name);
-    this.#events.emit('volume', 'destroy', name, { driver: 'local' });
-    await rm(removed, { recursive: true, force: true });
+  }
+
+  async #exclusively<T>(name: string, task: () => Promise<T>): Promise<T> {
+    const lock = this.#locks.get(name) ?? new AsyncLock();
+    this.#locks.set(name, lock);
+    try {
+      return await lock.run(task);
+    } finally {
+      if (lock.depth === 0) this.#locks.delete(name);
+    }
   }
 }
 
@@ -254,33 +303,4 @@ function checkCreateName(name: string): void {
     throw new GantryError('invalid_parameter', `create ${name}: ${(error as Error).message}`);
   }
   if (name.length > 255) throw new GantryError('invalid_parameter', `create ${name}: volume name is too long`);
-}
-
-function hasLabel(labels: Record<string, string> | null, term: string): boolean {
-  const at = term.indexOf('=');
-  const value = labels?.[at < 0 ? term : term.slice(0, at)];
-  return value !== undefined && (at < 0 || value === term.slice(at + 1));
-}
-
-/** Bytes of the files below a directory; hard links count once. */
-async function directorySize(path: string): Promise<number> {
-  const seen = new Set<string>();
-  let total = 0;
-  const walk = async (directory: string): Promise<void> => {
-    for (const entry of await readdir(directory, { withFileTypes: true }).catch(() => [])) {
-      const child = join(directory, entry.name);
-      if (entry.isDirectory()) {
-        await walk(child);
-        continue;
-      }
-      const stats = await lstat(child).catch(() => null);
-      if (stats === null) continue;
-      const key = `${stats.dev}:${stats.ino}`;
-      if (stats.nlink > 1 && seen.has(key)) continue;
-      seen.add(key);
-      total += stats.size;
-    }
-  };
-  await walk(path);
-  return total;
 }

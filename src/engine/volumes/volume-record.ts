@@ -1,0 +1,35 @@
+import type { Volume } from '../../api/schemas/volume.ts';
+
+/** Marks volumes that got their name from the engine: prune removes these alone unless told otherwise. */
+export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
+
+export interface VolumeRecord {
+  name: string;
+  /** RFC 3339, whole seconds. */
+  createdAt: string;
+  labels: Record<string, string> | null;
+  /** Missing in records from before there were others than local. */
+  driver?: string;
+  /** As the client gave them; missing or null for none. */
+  options?: Record<string, string> | null;
+}
+
+/** A volume as the API shows it: no labels and no options are null. */
+export type VolumeView = Omit<Volume, 'Labels' | 'Options'> & {
+  Name: string;
+  Driver: string;
+  Mountpoint: string;
+  Labels: Record<string, string> | null;
+  Options: Record<string, string> | null;
+};
+
+export function driverOf(record: VolumeRecord): string {
+  return record.driver ?? 'local';
+}
+
+/** Whether an object's labels fulfil a term "key" or "key=value". */
+export function hasLabel(labels: Record<string, string> | null, term: string): boolean {
+  const at = term.indexOf('=');
+  const value = labels?.[at < 0 ? term : term.slice(0, at)];
+  return value !== undefined && (at < 0 || value === term.slice(at + 1));
+}
