@@ -154,3 +154,16 @@ test('--mount makes a volume with driver options', async () => {
   assert.equal(mountsOn(data(daemon, 'made'))[0]!.superOptions.includes('size=1024k'), true);
   await end(daemon, id);
 });
+
+test('prunes take dry-run as a parameter and as a filter', async () => {
+  await using daemon = await startDaemon();
+  const made = await daemon.request('POST', '/volumes/create', {});
+  const filters = encodeURIComponent(JSON.stringify({ 'dry-run': ['1'] }));
+  for (const query of ['dry-run=1', `filters=${filters}`]) {
+    const { json } = await daemon.request('POST', `/volumes/prune?${query}`);
+    assert.deepEqual(json, { VolumesDeleted: [made.json.Name], SpaceReclaimed: 0 });
+  }
+  const wrong = await daemon.request('POST', '/volumes/prune?without=x');
+  assert.deepEqual([wrong.status, wrong.json.message], [400, 'the parameter without is for dry runs alone']);
+  assert.equal((await daemon.request('GET', '/volumes')).json.Volumes.length, 1);
+});

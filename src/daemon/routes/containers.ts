@@ -21,6 +21,7 @@ import { empty, json } from '../http/answers.ts';
 import { filters, flag, number, text } from '../http/parameters.ts';
 import { containerIoRoutes } from './containers-io.ts';
 import { containerStateRoutes } from './containers-state.ts';
+import { DRY_RUN, pruneOptions } from './dry-run.ts';
 
 const CreateBody = Type.Intersect([
   ContainerConfig,
@@ -174,10 +175,10 @@ function changeRoutes(containers: Containers): Route[] {
       path: '/containers/prune',
       operationId: 'ContainerPrune',
       summary: 'Remove containers that do not run',
-      query: { filters: filters('Which of them', CONTAINER_PRUNE_FILTERS) },
+      query: { filters: filters('Which of them', CONTAINER_PRUNE_FILTERS), ...DRY_RUN },
       answers: { 200: json('What was removed', ContainerPruneResponse) },
       async handler({ query }, reply) {
-        reply.json(200, await containers.prune(query.filters));
+        reply.json(200, await containers.prune(query.filters, pruneOptions(query)));
       },
     }),
   ];

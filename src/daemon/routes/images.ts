@@ -20,6 +20,7 @@ import { legacyImage, legacySummary } from '../compat/images.ts';
 import { type Route, route } from '../contract.ts';
 import { empty, json } from '../http/answers.ts';
 import { filters, flag, list, text } from '../http/parameters.ts';
+import { DRY_RUN, pruneOptions } from './dry-run.ts';
 import { imageStreamRoutes } from './images-streams.ts';
 import { platformSince } from './platform-since.ts';
 
@@ -142,10 +143,10 @@ function changeRoutes(images: Images): Route[] {
       path: '/images/prune',
       operationId: 'ImagePrune',
       summary: 'Remove images that nobody uses',
-      query: { filters: filters('Which of them', IMAGE_PRUNE_FILTERS) },
+      query: { filters: filters('Which of them', IMAGE_PRUNE_FILTERS), ...DRY_RUN },
       answers: { 200: json('What was removed', ImagePruneResponse) },
       async handler({ query }, reply) {
-        reply.json(200, await images.prune(query.filters));
+        reply.json(200, await images.prune(query.filters, pruneOptions(query)));
       },
     }),
   ];

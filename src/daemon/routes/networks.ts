@@ -12,6 +12,7 @@ import { NETWORK_FILTERS, NETWORK_PRUNE_FILTERS, type NetworkCatalog } from '../
 import { type Route, route } from '../contract.ts';
 import { empty, json } from '../http/answers.ts';
 import { filters, flag, text } from '../http/parameters.ts';
+import { DRY_RUN, pruneOptions } from './dry-run.ts';
 
 const ConnectBody = Type.Object({
   Container: Type.Optional(Type.String()),
@@ -96,10 +97,10 @@ function changeRoutes(networks: NetworkCatalog): Route[] {
       path: '/networks/prune',
       operationId: 'NetworkPrune',
       summary: 'Remove networks that no container is on; those that are built in stay',
-      query: { filters: filters('Which of them', NETWORK_PRUNE_FILTERS) },
+      query: { filters: filters('Which of them', NETWORK_PRUNE_FILTERS), ...DRY_RUN },
       answers: { 200: json('What was removed', NetworkPruneResponse) },
       async handler({ query }, reply) {
-        reply.json(200, await networks.prune(query.filters));
+        reply.json(200, await networks.prune(query.filters, pruneOptions(query)));
       },
     }),
   ];

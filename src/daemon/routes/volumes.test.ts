@@ -42,7 +42,7 @@ async function call(
     {
       params: { name: request.name ?? '' },
       body: request.body,
-      query: { filters: new Filters(), force: request.force === true },
+      query: { filters: new Filters(), force: request.force === true, 'dry-run': false, without: [] },
       version: { lessThan: () => request.old === true },
     } as unknown as ApiRequest<never, never>,
     reply,

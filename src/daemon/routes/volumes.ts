@@ -4,6 +4,7 @@ import { VOLUME_FILTERS, VOLUME_PRUNE_FILTERS, type Volumes } from '../../engine
 import { type Route, route } from '../contract.ts';
 import { empty, json } from '../http/answers.ts';
 import { filters, flag } from '../http/parameters.ts';
+import { DRY_RUN, pruneOptions } from './dry-run.ts';
 
 /** The Engine API's Volume tag. */
 export function volumeRoutes(volumes: Volumes): Route[] {
@@ -58,12 +59,15 @@ function changeRoutes(volumes: Volumes): Route[] {
       path: '/volumes/prune',
       operationId: 'VolumePrune',
       summary: 'Remove volumes that no container uses',
-      query: { filters: filters('Which of them; anonymous ones alone without all=true', VOLUME_PRUNE_FILTERS) },
+      query: {
+        filters: filters('Which of them; anonymous ones alone without all=true', VOLUME_PRUNE_FILTERS),
+        ...DRY_RUN,
+      },
       answers: { 200: json('What was removed', VolumePruneResponse) },
       async handler({ query, version }, reply) {
         // Before 1.42 prune took named volumes too.
         const allByDefault = version.lessThan('1.42');
-        const { deleted, bytes } = await volumes.prune(query.filters, { allByDefault });
+        const { deleted, bytes } = await volumes.prune(query.filters, { allByDefault, ...pruneOptions(query) });
         reply.json(200, { VolumesDeleted: deleted, SpaceReclaimed: bytes });
       },
     }),

@@ -8,6 +8,7 @@ import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
 import { Execs } from '../exec/execs.ts';
 import { HealthChecks } from '../health/health-checks.ts';
+import type { PruneOptions } from '../prune-options.ts';
 import { type AttachRequest, attach } from './attach.ts';
 import type { Container } from './container.ts';
 import { ContainerIndex } from './container-index.ts';
@@ -193,13 +194,16 @@ export class Containers {
   }
 
   /** Removes what does not run and matches. */
-  async prune(filters: Filters): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }> {
+  async prune(
+    filters: Filters,
+    options: Pick<PruneOptions, 'dryRun'>,
+  ): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }> {
     const deleted: string[] = [];
     let reclaimed = 0;
     for (const container of pruneCandidates(this.#index.all(), filters)) {
       const size = await this.#context.storage.writable.size(container.id);
       try {
-        await this.#remover.remove(container, { force: false, volumes: false, link: false });
+        if (!options.dryRun) await this.#remover.remove(container, { force: false, volumes: false, link: false });
       } catch (error) {
         // Started, or removed by somebody else, meanwhile.
         if (error instanceof GantryError && error.code === 'conflict') continue;
@@ -208,7 +212,7 @@ export class Containers {
       deleted.push(container.id);
       reclaimed += size;
     }
-    this.#context.events.emit('container', 'prune', '', { reclaimed: String(reclaimed) });
+    if (!options.dryRun) this.#context.events.emit('container', 'prune', '', { reclaimed: String(reclaimed) });
     return { ContainersDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed };
   }
 

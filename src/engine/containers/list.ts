@@ -3,6 +3,7 @@ import type { Filters } from '../../api/filters.ts';
 import type { ContainerSummary } from '../../api/schemas/container.ts';
 import { parseNano } from '../../api/timestamp.ts';
 import type { EngineContext } from '../context.ts';
+import { DRY_RUN_FILTER } from '../prune-options.ts';
 import { untilNs } from '../until-filter.ts';
 import type { Container } from './container.ts';
 import type { ImageLookup, ListOptions } from './contract.ts';
@@ -84,7 +85,7 @@ export async function sizesOf(
 }
 
 /** Filter keys of ContainerPrune. */
-export const CONTAINER_PRUNE_FILTERS = ['label', 'label!', 'until'];
+export const CONTAINER_PRUNE_FILTERS = ['label', 'label!', 'until', DRY_RUN_FILTER];
 
 /** Containers that prune removes. Throws invalid_parameter for unknown filters. */
 export function pruneCandidates(containers: Container[], filters: Filters): Container[] {

@@ -5,12 +5,12 @@ import { familiarString, parseAnyReference, parseReference, storeKey, withDefaul
 
 /** Images and their names as the state store keeps them. Read through memory: the tables are small and asked on every start. */
 export class ImageStore {
-  readonly #store: StateStore;
+  readonly #store: Pick<StateStore, 'all' | 'run' | 'transaction'>;
   readonly #images = new Map<string, ImageRecord>();
   /** Image ID by full reference. */
   readonly #references = new Map<string, string>();
 
-  constructor(store: StateStore) {
+  constructor(store: Pick<StateStore, 'all' | 'run' | 'transaction'>) {
     this.#store = store;
     for (const row of store.all('SELECT record FROM image')) {
       const record = JSON.parse(row.record!) as ImageRecord;

@@ -10,6 +10,7 @@ import type {
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
 import type { ImageRecord } from '../image-record.ts';
+import type { PruneOptions } from '../prune-options.ts';
 import { type CommitOptions, commitContainer, type ImportOptions, importImage } from './create.ts';
 import { ImageStore } from './image-store.ts';
 import { imageHistory, inspectImage } from './inspect.ts';
@@ -78,8 +79,8 @@ export class Images {
     return removeImage(this.#scope, nameOrId, options);
   }
 
-  prune(filters: Filters): Promise<ImagePruneResponse> {
-    return pruneImages(this.#scope, filters);
+  prune(filters: Filters, options: PruneOptions): Promise<ImagePruneResponse> {
+    return pruneImages(this.#scope, filters, options);
   }
 
   /** Makes an image of a container, which the caller has paused. Returns the image's ID. */

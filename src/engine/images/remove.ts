@@ -2,9 +2,11 @@ import { GantryError, messageOf } from '../../api/errors.ts';
 import type { Filters } from '../../api/filters.ts';
 import type { ImageDeleteResponseItem, ImagePruneResponse } from '../../api/schemas/image.ts';
 import type { ImageRecord } from '../image-record.ts';
+import { DRY_RUN_FILTER, type PruneOptions } from '../prune-options.ts';
 import { untilNs } from '../until-filter.ts';
 import { createdNs, matchesAnyLabel } from './list.ts';
 import { familiarString, fullName, parseReference, storeKey } from './reference.ts';
+import { rehearsal } from './rehearsal.ts';
 import { type ImageScope, imageEvent, isRunning, shortId } from './scope.ts';
 
 export interface ImageRemoveOptions {
@@ -135,11 +137,16 @@ function conflictError(image: ImageRecord, conflict: Conflict): GantryError {
 }
 
 /** Filter keys of ImagePrune. */
-export const IMAGE_PRUNE_FILTERS = ['dangling', 'label', 'label!', 'until'];
+export const IMAGE_PRUNE_FILTERS = ['dangling', 'label', 'label!', 'until', DRY_RUN_FILTER];
 
 /** `docker image prune`: unnamed images, or with dangling=false all that no container uses (Engine API, ImagePrune). */
-export async function pruneImages(scope: ImageScope, filters: Filters): Promise<ImagePruneResponse> {
+export async function pruneImages(
+  real: ImageScope,
+  filters: Filters,
+  options: PruneOptions,
+): Promise<ImagePruneResponse> {
   filters.accept(IMAGE_PRUNE_FILTERS);
+  const scope = options.dryRun ? rehearsal(real, options.without) : real;
   const danglingOnly = filters.bool('dangling', true);
   const until = untilNs(filters);
   const sizes = new Map(scope.context.storage.layers.list().map((layer) => [layer.chainId, layer.size]));

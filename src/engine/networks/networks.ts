@@ -5,6 +5,7 @@ import type { NetworkRecord } from '../../network/contract.ts';
 import { isBuiltIn } from '../../network/local-networks.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
+import { DRY_RUN_FILTER, type PruneOptions } from '../prune-options.ts';
 import { untilNs } from '../until-filter.ts';
 import { networkRecord } from './create.ts';
 import { eraseNetwork, storeNetwork } from './network-records.ts';
@@ -13,7 +14,7 @@ import { eraseNetwork, storeNetwork } from './network-records.ts';
 export const NETWORK_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'] as const;
 
 /** Filter keys of NetworkPrune. */
-export const NETWORK_PRUNE_FILTERS = ['label', 'label!', 'until'];
+export const NETWORK_PRUNE_FILTERS = ['label', 'label!', 'until', DRY_RUN_FILTER];
 
 /** Networks as the Engine API's Network tag shows and changes them; who is on them is Attachments' affair. */
 export class NetworkCatalog {
@@ -102,7 +103,7 @@ export class NetworkCatalog {
   }
 
   /** NetworkPrune: removes networks that no container is on, one that is stopped included. Throws invalid_parameter for a wrong filter. */
-  async prune(filters: Filters): Promise<{ NetworksDeleted: string[] | null }> {
+  async prune(filters: Filters, { dryRun, without }: PruneOptions): Promise<{ NetworksDeleted: string[] | null }> {
     filters.accept(NETWORK_PRUNE_FILTERS);
     const until = untilNs(filters);
     const deleted: string[] = [];
@@ -111,12 +112,14 @@ export class NetworkCatalog {
       const unwanted = (term: string) => new Filters({ label: [term] }).matchLabels('label', record.labels);
       if (filters.get('label!').some(unwanted)) continue;
       if (until !== null && BigInt(Date.parse(record.created)) * 1_000_000n >= until) continue;
-      const wanted = this.#containers().some(({ endpointsConfig }) => endpointsConfig[record.name] !== undefined);
+      const wanted = this.#containers().some(
+        ({ id, endpointsConfig }) => endpointsConfig[record.name] !== undefined && !without.has(id),
+      );
       if (wanted || this.#members(record).length > 0) continue;
-      await this.#erase(record);
+      if (!dryRun) await this.#erase(record);
       deleted.push(record.name);
     }
-    this.#context.events.emit('network', 'prune', '', { reclaimed: '0' });
+    if (!dryRun) this.#context.events.emit('network', 'prune', '', { reclaimed: '0' });
     return { NetworksDeleted: deleted.length === 0 ? null : deleted };
   }
 

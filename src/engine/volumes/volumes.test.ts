@@ -8,6 +8,7 @@ import { EventBus } from '../events.ts';
 import { StateStore } from '../state-store.ts';
 import { Volumes } from './volumes.ts';
 
+const REAL = { allByDefault: false, dryRun: false, without: new Set<string>() };
 let dataRoot = '';
 let store: StateStore;
 let events: EventBus;
@@ -79,7 +80,7 @@ test('prune and df leave volumes with options alone', async () => {
     (await volumes.usage()).map(({ Name }) => Name),
     ['plain'],
   );
-  const { deleted } = await volumes.prune(new Filters({ all: ['1'] }), { allByDefault: false });
+  const { deleted } = await volumes.prune(new Filters({ all: ['1'] }), REAL);
   assert.deepEqual(deleted, ['plain']);
 });
 
@@ -126,11 +127,16 @@ test('prune takes anonymous ones, all of them when asked, never those in use', a
   const used = await volumes.create({});
   volumes.acquire(used.Name, 'c1');
   writeFileSync(join(anonymous.Mountpoint, 'file'), 'x'.repeat(1000));
-  assert.deepEqual(await volumes.prune(new Filters(), { allByDefault: false }), {
+  const seen = events.past().length;
+  const rehearsed = await volumes.prune(new Filters(), { ...REAL, dryRun: true, without: new Set(['c1']) });
+  assert.deepEqual([...rehearsed.deleted].sort(), [anonymous.Name, used.Name].sort());
+  assert.deepEqual([rehearsed.bytes, events.past().length], [1000, seen]);
+  assert.deepEqual((await names()).length, 4);
+  assert.deepEqual(await volumes.prune(new Filters(), REAL), {
     deleted: [anonymous.Name],
     bytes: 1000,
   });
-  const all = await volumes.prune(new Filters({ all: ['1'], 'label!': ['keep'] }), { allByDefault: false });
+  const all = await volumes.prune(new Filters({ all: ['1'], 'label!': ['keep'] }), REAL);
   assert.deepEqual(all.deleted, ['named']);
   assert.deepEqual(await names(), ['kept', used.Name].sort());
 });

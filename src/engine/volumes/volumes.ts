@@ -5,6 +5,7 @@ import type { Filters } from '../../api/filters.ts';
 import type { VolumeCreateOptions } from '../../api/schemas/volume.ts';
 import { AsyncLock } from '../containers/async-lock.ts';
 import type { EventBus } from '../events.ts';
+import { DRY_RUN_FILTER, type PruneOptions } from '../prune-options.ts';
 import type { StateStore } from '../state-store.ts';
 import { directorySize } from './directory-size.ts';
 import { VolumeDrivers } from './drivers.ts';
@@ -14,7 +15,7 @@ import { ANONYMOUS_LABEL, driverOf, hasLabel, type VolumeRecord, type VolumeView
 
 /** Filter keys of VolumeList and VolumePrune. */
 export const VOLUME_FILTERS = ['dangling', 'driver', 'label', 'name'];
-export const VOLUME_PRUNE_FILTERS = ['label', 'label!', 'all'];
+export const VOLUME_PRUNE_FILTERS = ['label', 'label!', 'all', DRY_RUN_FILTER];
 
 /**
  * Volumes by name: who made them, who refers to them, and which driver has their content. A record is written before the driver makes
@@ -122,26 +123,31 @@ export class Volumes {
    * Removes what no container uses: anonymous volumes, or all with the filter all=true. Returns names and the bytes
    * freed. Volumes with options are left alone, as dockerd does: what they show is kept elsewhere.
    */
-  async prune(filters: Filters, options: { allByDefault: boolean }): Promise<{ deleted: string[]; bytes: number }> {
+  async prune(
+    filters: Filters,
+    options: PruneOptions & { allByDefault: boolean },
+  ): Promise<{ deleted: string[]; bytes: number }> {
     filters.accept(VOLUME_PRUNE_FILTERS);
     const all = filters.bool('all', options.allByDefault);
     const deleted: string[] = [];
     let bytes = 0;
     for (const record of this.#plain()) {
-      if (this.#inUse(record.name)) continue;
+      if (this.usersOf(record.name).some((id) => !options.without.has(id))) continue;
       if (!all && record.labels?.[ANONYMOUS_LABEL] === undefined) continue;
       if (!filters.matchLabels('label', record.labels)) continue;
       if (filters.has('label!') && filters.get('label!').some((term) => hasLabel(record.labels, term))) continue;
       const size = await directorySize(this.#local.path(record.name));
       await this.#exclusively(record.name, async () => {
-        // Somebody may have taken or removed it while its size was counted.
-        if (this.#inUse(record.name) || this.#records.get(record.name) !== record) return;
-        await this.#delete(record);
+        if (!options.dryRun) {
+          // Somebody may have taken or removed it while its size was counted.
+          if (this.#inUse(record.name) || this.#records.get(record.name) !== record) return;
+          await this.#delete(record);
+        }
         deleted.push(record.name);
         bytes += size;
       });
     }
-    this.#events.emit('volume', 'prune', '', { reclaimed: String(bytes) });
+    if (!options.dryRun) this.#events.emit('volume', 'prune', '', { reclaimed: String(bytes) });
     return { deleted, bytes };
   }
 
