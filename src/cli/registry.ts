@@ -234,6 +234,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => ({ command: (await import('./commands/prune.ts')).systemPrune }),
   },
   {
+    names: ['volume backup'],
+    summary: "Write a volume's content to a tar archive with a checksum",
+    load: async () => ({ command: (await import('./commands/volume-archive.ts')).backup }),
+  },
+  {
     names: ['volume create'],
     summary: 'Create a volume',
     load: async () => ({ command: (await import('./commands/volume.ts')).create }),
@@ -252,6 +257,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     names: ['volume prune'],
     summary: 'Remove unused local volumes',
     load: async () => ({ command: (await import('./commands/prune.ts')).volumePrune }),
+  },
+  {
+    names: ['volume rename'],
+    summary: 'Give a volume that no container uses another name',
+    load: async () => ({ command: (await import('./commands/volume-archive.ts')).rename }),
+  },
+  {
+    names: ['volume restore'],
+    summary: 'Fill a volume with the content of a backup',
+    load: async () => ({ command: (await import('./commands/volume-archive.ts')).restore }),
   },
   {
     names: ['volume rm', 'volume remove'],

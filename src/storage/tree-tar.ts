@@ -12,19 +12,21 @@ const READ_SIZE = 1 << 20;
 export interface TreeTarOptions {
   /** Write overlayfs's whiteouts and opaque directories as a layer has them (image-spec layer.md). */
   whiteouts?: boolean;
+  /** Nanoseconds of times and all extended attributes too, where Docker's archives have whole seconds and few. */
+  exact?: boolean;
   /** Name in the archive for a path in the tree; null leaves the entry and all below it out. */
   rename?: (path: string) => string | null;
 }
 
-/** The whole entry of the file at `at`; null for sockets. Times are whole seconds, as Docker writes them. */
-export function entryOf(name: string, stat: fs.BigIntStats, at: Buffer): TarEntry | null {
+/** The whole entry of the file at `at`; null for sockets. Times are whole seconds, as Docker writes them, unless `exact`. */
+export function entryOf(name: string, stat: fs.BigIntStats, at: Buffer, exact = false): TarEntry | null {
   const entry = entryFromStat(name, stat);
   if (entry === null) return null;
-  entry.mtimeNs = 0;
+  if (!exact) entry.mtimeNs = 0;
   if (entry.type === 'symlink') entry.linkName = (fs.readlinkSync(at, 'buffer') as Buffer).toString('latin1');
   if (entry.type === 'file' || entry.type === 'directory') {
     for (const xattr of listXattrs(at)) {
-      if (xattr !== 'security.capability' && !xattr.startsWith('user.')) continue;
+      if (!exact && xattr !== 'security.capability' && !xattr.startsWith('user.')) continue;
       const value = getXattr(at, xattr);
       if (value !== null) entry.xattrs.set(xattr, value);
     }
@@ -132,7 +134,7 @@ export async function* membersOf(
     }
     let entry: TarEntry | null;
     try {
-      entry = entryOf(name, item.stat, item.at);
+      entry = entryOf(name, item.stat, item.at, options.exact);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       // Gone, or another kind of file by now.

@@ -57,7 +57,16 @@ async function complete(...words: string[]): Promise<string[]> {
 describe('__complete', () => {
   test('commands and groups, not the hidden ones', async () => {
     assert.deepEqual((await complete('vol')).sort(), ['volume']);
-    assert.deepEqual((await complete('volume', '')).sort(), ['create', 'inspect', 'ls', 'prune', 'rm']);
+    assert.deepEqual((await complete('volume', '')).sort(), [
+      'backup',
+      'create',
+      'inspect',
+      'ls',
+      'prune',
+      'rename',
+      'restore',
+      'rm',
+    ]);
     assert.deepEqual(await complete('__'), []);
     assert.deepEqual(await complete('--log'), ['--log-level']);
   });

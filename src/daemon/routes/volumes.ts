@@ -2,13 +2,15 @@ import { GantryError } from '../../api/errors.ts';
 import { Volume, VolumeCreateOptions, VolumeListResponse, VolumePruneResponse } from '../../api/schemas/volume.ts';
 import { VOLUME_FILTERS, VOLUME_PRUNE_FILTERS, type Volumes } from '../../engine/volumes/volumes.ts';
 import { type Route, route } from '../contract.ts';
-import { empty, json } from '../http/answers.ts';
-import { filters, flag } from '../http/parameters.ts';
+import { bytes, empty, json, TAR } from '../http/answers.ts';
+import { filters, flag, text } from '../http/parameters.ts';
+import { upload } from '../upload.ts';
 import { DRY_RUN, pruneOptions } from './dry-run.ts';
+import { sendArchive } from './images-streams.ts';
 
 /** The Engine API's Volume tag. */
 export function volumeRoutes(volumes: Volumes): Route[] {
-  return [...viewRoutes(volumes), ...changeRoutes(volumes)];
+  return [...viewRoutes(volumes), ...changeRoutes(volumes), ...ownRoutes(volumes)];
 }
 
 function viewRoutes(volumes: Volumes): Route[] {
@@ -92,6 +94,48 @@ function changeRoutes(volumes: Volumes): Route[] {
       refusals: [404, 409],
       async handler({ params, query }, reply) {
         await volumes.remove(params.name!, query.force);
+        reply.empty(204);
+      },
+    }),
+  ];
+}
+
+/** Operations that Docker's API does not have. */
+function ownRoutes(volumes: Volumes): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/volumes/:name/backup',
+      operationId: 'GantryVolumeBackup',
+      summary: 'The content of a volume, in use or not, as a tar that ends with its checksum',
+      answers: { 200: bytes('The tar', TAR) },
+      refusals: [404],
+      async handler({ params, signal }, reply) {
+        await sendArchive(await volumes.backup(params.name!), reply, signal);
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/volumes/:name/restore',
+      operationId: 'GantryVolumeRestore',
+      summary: 'Fill a volume with a backup whose checksum is right; a missing one is made',
+      query: { force: flag('Replace what is in the volume') },
+      answers: { 200: json('The volume', Volume) },
+      refusals: [409],
+      async handler({ params, query, input }, reply) {
+        reply.json(200, await volumes.restore(params.name!, upload(input), { replace: query.force }));
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/volumes/:name/rename',
+      operationId: 'GantryVolumeRename',
+      summary: 'Give a volume that no container uses another name',
+      query: { name: text('The new name') },
+      answers: { 204: empty('It has the new name') },
+      refusals: [404, 409, 501],
+      async handler({ params, query }, reply) {
+        await volumes.rename(params.name!, query.name);
         reply.empty(204);
       },
     }),

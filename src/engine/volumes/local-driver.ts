@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getSystemErrorMessage } from 'node:util';
@@ -40,6 +40,13 @@ export class LocalDriver implements VolumeDriver {
 
   /** Finishes removals, makes what creations did not come to. Returns the names that were being removed. */
   recover(names: readonly string[]): string[] {
+    for (const marker of readdirSync(this.#root).filter((entry) => entry.startsWith('.renaming-'))) {
+      const [from, to] = [readlinkSync(join(this.#root, marker)), marker.slice('.renaming-'.length)];
+      const moved = existsSync(join(this.#root, to)) && !existsSync(join(this.#root, from));
+      if (moved && names.includes(from) && !names.includes(to))
+        renameSync(join(this.#root, to), join(this.#root, from));
+      rmSync(join(this.#root, marker));
+    }
     const leftovers = readdirSync(this.#root).filter((entry) => entry.startsWith('.removed-'));
     for (const entry of leftovers) rmSync(join(this.#root, entry), { recursive: true, force: true });
     const started = new Set(leftovers.map((entry) => entry.slice('.removed-'.length, -'-01234567'.length)));
@@ -78,6 +85,26 @@ export class LocalDriver implements VolumeDriver {
     const removed = join(this.#root, `.removed-${name.slice(0, 200)}-${randomBytes(4).toString('hex')}`);
     renameSync(directory, removed);
     await rm(removed, { recursive: true, force: true });
+  }
+
+  /**
+   * Moves the directory. `record` notes the new name; a crash before it leaves the old record and a directory that the next start moves
+   * back.
+   */
+  rename(from: string, to: string, record: () => void): void {
+    const marker = join(this.#root, `.renaming-${to}`);
+    symlinkSync(from, marker);
+    try {
+      renameSync(join(this.#root, from), join(this.#root, to));
+      try {
+        record();
+      } catch (error) {
+        renameSync(join(this.#root, to), join(this.#root, from));
+        throw error;
+      }
+    } finally {
+      rmSync(marker);
+    }
   }
 
   async get(name: string): Promise<DriverVolume | null> {

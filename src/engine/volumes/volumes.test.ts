@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -155,4 +155,15 @@ test('recovery finishes what a crash left', async () => {
   assert.deepEqual(after.usersOf('data'), ['c1']);
   assert.deepEqual(readdirSync(join(dataRoot, 'volumes')), ['data']);
   await assert.rejects(after.inspect('going'), { code: 'not_found' });
+});
+
+test('a rename that a crash cut short is taken back', async () => {
+  const { Mountpoint } = await volumes.create({ Name: 'before' });
+  writeFileSync(join(Mountpoint, 'file'), '');
+  symlinkSync('before', join(dataRoot, 'volumes/.renaming-after'));
+  renameSync(join(dataRoot, 'volumes/before'), join(dataRoot, 'volumes/after'));
+  const next = new Volumes({ dataRoot, store, events });
+  next.recover([]);
+  assert.deepEqual(readdirSync(join(dataRoot, 'volumes')), ['before']);
+  assert.ok(existsSync(join(Mountpoint, 'file')));
 });

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { GantryError, messageOf } from '../../api/errors.ts';
+import { finished, Readable } from 'node:stream';
+import { GantryError, messageOf, notSupportedYet } from '../../api/errors.ts';
 import type { Filters } from '../../api/filters.ts';
 import type { VolumeCreateOptions } from '../../api/schemas/volume.ts';
 import { AsyncLock } from '../containers/async-lock.ts';
@@ -11,6 +12,7 @@ import { directorySize } from './directory-size.ts';
 import { VolumeDrivers } from './drivers.ts';
 import { LocalDriver } from './local-driver.ts';
 import { checkVolumeName } from './mount-request.ts';
+import { archiveOf, restoreInto } from './volume-archive.ts';
 import { ANONYMOUS_LABEL, driverOf, hasLabel, type VolumeRecord, type VolumeView } from './volume-record.ts';
 
 /** Filter keys of VolumeList and VolumePrune. */
@@ -29,6 +31,8 @@ export class Volumes {
   readonly #records = new Map<string, VolumeRecord>();
   /** IDs of the containers that use a volume, running or not. */
   readonly #users = new Map<string, Set<string>>();
+  /** Who has a volume mounted now: containers that run, copies, backups. */
+  readonly #mounts = new Map<string, Set<string>>();
   /** What is done to one volume is done one after the other. */
   readonly #locks = new Map<string, AsyncLock>();
 
@@ -55,7 +59,9 @@ export class Volumes {
   /** Takes over what a container that an earlier daemon started has mounted. */
   async adopt(name: string, user: string): Promise<void> {
     const record = this.#records.get(name);
-    if (record !== undefined) (await this.#drivers.get(driverOf(record))).adopt(name, user);
+    if (record === undefined) return;
+    (await this.#drivers.get(driverOf(record))).adopt(name, user);
+    this.#noteMount(name, user);
   }
 
   /** When all users are adopted: unmounts what is left over. */
@@ -167,7 +173,9 @@ export class Volumes {
       const record = this.#get(name);
       const driver = await this.#drivers.get(driverOf(record));
       try {
-        return await driver.mount(name, user);
+        const directory = await driver.mount(name, user);
+        this.#noteMount(name, user);
+        return directory;
       } catch (cause) {
         const code = cause instanceof GantryError ? cause.code : 'system';
         const place = this.#view(record).Mountpoint;
@@ -180,8 +188,93 @@ export class Volumes {
   async unmount(name: string, user: string): Promise<void> {
     await this.#exclusively(name, async () => {
       const record = this.#records.get(name);
+      const users = this.#mounts.get(name);
+      users?.delete(user);
+      if (users?.size === 0) this.#mounts.delete(name);
       if (record !== undefined) await (await this.#drivers.get(driverOf(record))).unmount(name, user);
     });
+  }
+
+  /** A tar of the content, which may be in use: see archiveOf(). It is mounted until the stream has ended. Throws not_found. */
+  async backup(name: string): Promise<Readable> {
+    const user = `backup-${randomBytes(8).toString('hex')}`;
+    const tar = Readable.from(archiveOf(await this.mount(name, user)), { objectMode: false });
+    // What cannot be unmounted now is unmounted by the next who lets go of it.
+    finished(tar, () => void this.unmount(name, user).catch(() => {}));
+    return tar;
+  }
+
+  /**
+   * Fills a volume, made when there is none of that name, with a backup: see restoreInto(). Throws conflict while somebody has it
+   * mounted; who wants to mount it meanwhile waits.
+   */
+  async restore(name: string, archive: Readable, options: { replace: boolean }): Promise<VolumeView> {
+    checkCreateName(name);
+    return await this.#exclusively(name, async () => {
+      const users = [...(this.#mounts.get(name) ?? [])];
+      if (users.length > 0) {
+        throw new GantryError('conflict', `restore ${name}: volume is mounted - [${users.join(', ')}]`);
+      }
+      const existing = this.#records.get(name);
+      const record = existing ?? (await this.#make(name, false, {}));
+      const driver = await this.#drivers.get(driverOf(record));
+      const user = `restore-${randomBytes(8).toString('hex')}`;
+      try {
+        const directory = await driver.mount(name, user);
+        try {
+          await restoreInto(directory, archive, { name, ...options });
+        } finally {
+          await driver.unmount(name, user);
+        }
+      } catch (error) {
+        if (existing === undefined) await this.#delete(record);
+        throw error;
+      }
+      return this.#view(record);
+    });
+  }
+
+  /**
+   * Gives a volume another name, its content included. Throws not_found, invalid_parameter, conflict when a container uses it or the new
+   * name is taken, not_supported for drivers other than local.
+   */
+  async rename(from: string, to: string): Promise<void> {
+    if (to === '') throw new GantryError('invalid_parameter', 'the new name of a volume must not be empty');
+    checkCreateName(to);
+    if (from === to) throw new GantryError('invalid_parameter', 'renaming a volume to the name it has');
+    // In one order, so that two that exchange names do not wait for each other.
+    const [first, second] = [from, to].sort() as [string, string];
+    await this.#exclusively(first, () =>
+      this.#exclusively(second, async () => {
+        const record = this.#get(from);
+        if (driverOf(record) !== 'local') throw notSupportedYet(`renaming a volume of driver ${driverOf(record)}`);
+        this.#refuseUsed('rename', from);
+        const mounted = [...(this.#mounts.get(from) ?? [])];
+        if (mounted.length > 0) {
+          throw new GantryError('conflict', `rename ${from}: volume is mounted - [${mounted.join(', ')}]`);
+        }
+        if (this.#records.has(to)) throw new GantryError('conflict', `rename ${from}: volume ${to} already exists`);
+        const labels = { ...record.labels };
+        delete labels[ANONYMOUS_LABEL];
+        const renamed = { ...record, name: to, labels: Object.keys(labels).length === 0 ? null : labels };
+        this.#local.rename(from, to, () =>
+          this.#store.run(
+            `volume ${from}`,
+            'UPDATE volume SET name = ?, record = ? WHERE name = ?',
+            to,
+            JSON.stringify(renamed),
+            from,
+          ),
+        );
+        this.#records.delete(from);
+        this.#records.set(to, renamed);
+        this.#events.emit('volume', 'rename', to, { driver: 'local', oldName: from });
+      }),
+    );
+  }
+
+  #noteMount(name: string, user: string): void {
+    this.#mounts.set(name, (this.#mounts.get(name) ?? new Set()).add(user));
   }
 
   /** Notes that a container uses it, so that nobody removes it. */

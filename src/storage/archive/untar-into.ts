@@ -28,6 +28,8 @@ export interface UntarOptions {
   noOverwriteDirNonDir?: boolean;
   /** Owner of everything, in place of what the archive says (`copyUIDGID`). */
   chown?: { uid: number; gid: number };
+  /** Give the directory itself the owner, mode and time that the archive has for it, which Docker does not. */
+  ownDirectory?: boolean;
   /** Asked with the resolved directory before anything is written: throw to refuse (read-only volume or root). */
   allow?: (directory: string) => void;
 }
@@ -86,6 +88,8 @@ class ContainerUnpacker implements TarHandler {
   #fd = -1;
   #at: Buffer = Buffer.alloc(0);
   #entry: TarEntry | null = null;
+  /** The archive's entry for the directory that it is unpacked into. */
+  #directory: TarEntry | null = null;
   readonly #directoryTimes = new Map<string, TarEntry>();
 
   constructor(root: ContainerRoot, base: string, options: UntarOptions) {
@@ -98,8 +102,10 @@ class ContainerUnpacker implements TarHandler {
     this.#entry = entry;
     const names = cleanName(entry.name);
     const name = names.pop();
-    // The directory itself keeps its owner and mode, as with Docker.
-    if (name === undefined) return;
+    if (name === undefined) {
+      if (this.#options.ownDirectory === true && entry.type === 'directory') this.#directory = entry;
+      return;
+    }
     const parent = this.#openParent(names);
     const at = inDirectory(parent, name);
     this.#at = at;
@@ -168,6 +174,19 @@ class ContainerUnpacker implements TarHandler {
         const code = (error as NodeJS.ErrnoException).code;
         if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
       }
+    }
+    if (this.#directory !== null) this.#finishDirectory(this.#directory);
+  }
+
+  #finishDirectory(entry: TarEntry): void {
+    const fd = this.#root.openDirectory(this.#base);
+    try {
+      this.#at = inDirectory(fd, '.');
+      own(this.#at, entry);
+      this.#setXattrs(entry);
+      setTimes(this.#at, entry.mtime, entry.mtimeNs);
+    } finally {
+      fs.closeSync(fd);
     }
   }
 
