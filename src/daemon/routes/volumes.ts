@@ -23,7 +23,8 @@ function viewRoutes(volumes: Volumes): Route[] {
       query: { filters: filters('Which volumes', VOLUME_FILTERS) },
       answers: { 200: json('The volumes', VolumeListResponse) },
       async handler({ query }, reply) {
-        reply.json(200, { Volumes: await volumes.list(query.filters), Warnings: null });
+        const found = await volumes.list(query.filters);
+        reply.json(200, { Volumes: found.volumes, Warnings: found.warnings.length === 0 ? null : found.warnings });
       },
     }),
     route({
@@ -49,7 +50,7 @@ function changeRoutes(volumes: Volumes): Route[] {
       summary: 'Make a volume, or give the one of that name',
       body: VolumeCreateOptions,
       answers: { 201: json('The volume', Volume) },
-      refusals: [409, 501, 503],
+      refusals: [404, 409, 503],
       async handler({ body, version }, reply) {
         // Older clients know nothing of a cluster's volumes; dockerd passes over the field.
         if (version.lessThan('1.42')) delete body.ClusterVolumeSpec;

@@ -40,7 +40,7 @@ export interface ContainerVolumes {
   /** At start: mounts the volumes and says what the runtime mounts. What it has done when it throws, unmounted() undoes. */
   resolve(record: ContainerRecord): Promise<ResolvedMount[]>;
   /** At daemon start: a container that runs, or ran when the last daemon ended, has its volumes mounted. */
-  adopt(record: ContainerRecord): Promise<void>;
+  adopt(record: ContainerRecord): void;
   /** At daemon start, when all that run are adopted: lets go what no one has mounted. */
   settle(): void;
   /** After the process, whose mounts have gone with it. Unmounts all it can, then throws the first error. */

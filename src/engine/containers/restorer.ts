@@ -74,7 +74,7 @@ export class Restorer {
     await networks.init(storedNetworks(this.#context.store), [...found.keys()].map(liveSandbox));
     // All of them, before the first that has ended lets go of a volume that others have.
     for (const container of index.all()) {
-      if (found.has(container) || container.running) await this.#parts.volumes.adopt(container.record);
+      if (found.has(container) || container.running) this.#parts.volumes.adopt(container.record);
     }
     for (const container of index.all()) {
       try {

@@ -70,8 +70,10 @@ export class LocalContainerVolumes implements ContainerVolumes {
     this.#mounted.set(record.id, mounted);
     const paths = new Map<string, string>();
     for (const name of volumeNames(record)) {
-      paths.set(name, await this.#volumes.mount(name, record.id));
+      const path = await this.#volumes.mount(name, record.id);
+      paths.set(name, path);
       mounted.add(name);
+      for (const point of record.mounts) if (point.Name === name) point.Source = path;
     }
     const mounts = ociMounts(record, paths, {
       staging: join(this.#staging, record.id),
@@ -91,9 +93,9 @@ export class LocalContainerVolumes implements ContainerVolumes {
     return mounts;
   }
 
-  async adopt(record: ContainerRecord): Promise<void> {
+  adopt(record: ContainerRecord): void {
     this.#mounted.set(record.id, new Set(volumeNames(record)));
-    for (const name of volumeNames(record)) await this.#volumes.adopt(name, record.id);
+    for (const name of volumeNames(record)) this.#volumes.adopt(name, record.id);
   }
 
   settle(): void {

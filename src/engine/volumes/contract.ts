@@ -4,7 +4,7 @@
  * A volume's life: create, then any number of times mount and unmount, then remove. Each user (a container, a backup) mounts and
  * unmounts for itself, under an ID of its own; the content must be there between the first mount and the last unmount and may be
  * elsewhere at other times. The engine counts who refers to a volume and never removes one that is referred to; calls that concern one
- * volume never overlap. After a daemon was killed, adopt() tells of the users that go on.
+ * volume never overlap. The IDs of users stay the same when the daemon is killed and comes back.
  *
  * test/integration/volume-drivers.test.ts runs the same tests over every driver.
  */
@@ -24,8 +24,6 @@ export interface VolumeDriver {
   mount(name: string, user: string): Promise<string>;
   /** Of a user that has mounted it. */
   unmount(name: string, user: string): Promise<void>;
-  /** A user that has had it mounted since before the daemon started. */
-  adopt(name: string, user: string): void;
 }
 
 export interface DriverVolume {

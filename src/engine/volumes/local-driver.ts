@@ -133,6 +133,7 @@ export class LocalDriver implements VolumeDriver {
     this.#unmount(name);
   }
 
+  /** A user that has had it mounted since before the daemon started. */
   adopt(name: string, user: string): void {
     this.#users.set(name, (this.#users.get(name) ?? new Set()).add(user));
   }

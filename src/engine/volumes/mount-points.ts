@@ -56,7 +56,7 @@ export async function resolveMounts(input: MountPlanInput, volumes: Volumes): Pr
       const destination = cleanPath(path);
       if (points.has(destination) || tmpfs.has(destination)) continue;
       refuseFile(input.rootfs, destination);
-      const made = await volumes.create({}, containerId);
+      const made = await volumes.create({ Driver: hostConfig.VolumeDriver ?? '' }, containerId);
       anonymousVolumes.push(made.Name);
       points.set(destination, volumePoint(made, destination, '', true));
       await fill(made.Name, destination, input, volumes);

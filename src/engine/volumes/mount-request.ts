@@ -66,7 +66,7 @@ const invalid = (message: string) => new GantryError('invalid_parameter', messag
 /** All mounts of Binds and Mounts. Throws invalid_parameter for wrong ones and when two have one destination. */
 export function checkMountRequests(hostConfig: HostConfig): MountRequest[] {
   const requests = [
-    ...(hostConfig.Binds ?? []).map((bind) => parseBind(bind)),
+    ...(hostConfig.Binds ?? []).map((bind) => parseBind(bind, hostConfig.VolumeDriver)),
     ...(hostConfig.Mounts ?? []).map((mount) => parseMount(mount)),
   ];
   const seen = new Set<string>();
@@ -81,8 +81,8 @@ export function checkMountRequests(hostConfig: HostConfig): MountRequest[] {
   return requests;
 }
 
-/** "/host:/container[:mode]" or "name:/container[:mode]". Throws invalid_parameter. */
-export function parseBind(raw: string): MountRequest {
+/** "/host:/container[:mode]" or "name:/container[:mode]"; `volumeDriver`: of a named volume that is made. Throws invalid_parameter. */
+export function parseBind(raw: string, volumeDriver = ''): MountRequest {
   const parts = raw.split(':');
   const bad = (why = '') => invalid(`invalid volume specification: '${raw}'${why === '' ? '' : `: ${why}`}`);
   if (parts[0] === '' || parts.length > 3) throw bad();
@@ -110,6 +110,7 @@ export function parseBind(raw: string): MountRequest {
     mode,
     propagation,
     createSource: type === 'bind',
+    driver: type === 'volume' ? volumeDriver : '',
     copy: !words.includes('nocopy'),
   };
 }
@@ -195,7 +196,6 @@ function bindMount(mount: Mount, base: Omit<MountRequest, 'type'>, fail: (why: s
 function volumeMount(mount: Mount, base: Omit<MountRequest, 'type'>, fail: (why: string) => GantryError): MountRequest {
   const options = mount.VolumeOptions ?? {};
   const driver = options.DriverConfig?.Name ?? '';
-  if (!['', 'local'].includes(driver)) throw notSupportedYet(`volume driver ${driver}`);
   const subpath = options.Subpath ?? '';
   if (subpath !== '') {
     if (base.source === '') throw fail('must not set Subpath when using anonymous volumes');

@@ -1,3 +1,4 @@
+import type { Filters } from '../../api/filters.ts';
 import type { Volume } from '../../api/schemas/volume.ts';
 
 /** Marks volumes that got their name from the engine: prune removes these alone unless told otherwise. */
@@ -27,8 +28,17 @@ export function driverOf(record: VolumeRecord): string {
   return record.driver ?? 'local';
 }
 
+/** What a prune with these filters takes, users aside. Throws invalid_parameter. */
+export function pruneSelects(filters: Filters, allByDefault: boolean): (record: VolumeRecord) => boolean {
+  const all = filters.bool('all', allByDefault);
+  return ({ labels }) =>
+    (all || labels?.[ANONYMOUS_LABEL] !== undefined) &&
+    filters.matchLabels('label', labels) &&
+    !filters.get('label!').some((term) => hasLabel(labels, term));
+}
+
 /** Whether an object's labels fulfil a term "key" or "key=value". */
-export function hasLabel(labels: Record<string, string> | null, term: string): boolean {
+function hasLabel(labels: Record<string, string> | null, term: string): boolean {
   const at = term.indexOf('=');
   const value = labels?.[at < 0 ? term : term.slice(0, at)];
   return value !== undefined && (at < 0 || value === term.slice(at + 1));

@@ -26,7 +26,7 @@ afterEach(() => {
 });
 
 const names = async (filters: Record<string, string[]> = {}) =>
-  (await volumes.list(new Filters(filters))).map(({ Name }) => Name);
+  (await volumes.list(new Filters(filters))).volumes.map(({ Name }) => Name);
 
 test('create is idempotent, survives a restart, and shows what Docker shows', async () => {
   const made = await volumes.create({ Name: 'data', Labels: { a: '1' } });
@@ -54,7 +54,10 @@ test('wrong names and unsupported drivers', async () => {
   for (const name of ['../x', 'a/b', '.x', 'x']) {
     await assert.rejects(volumes.create({ Name: name }), { code: 'invalid_parameter' }, name);
   }
-  await assert.rejects(volumes.create({ Name: 'ab', Driver: 'nfs' }), { code: 'not_supported' });
+  await assert.rejects(volumes.create({ Name: 'ab', Driver: 'no-such-driver' }), {
+    code: 'not_found',
+    message: 'create ab: error looking up volume plugin no-such-driver: plugin "no-such-driver" not found',
+  });
   assert.deepEqual(readdirSync(join(dataRoot, 'volumes')), []);
 });
 

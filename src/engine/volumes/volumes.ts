@@ -6,6 +6,7 @@ import type { Filters } from '../../api/filters.ts';
 import type { VolumeCreateOptions } from '../../api/schemas/volume.ts';
 import { AsyncLock } from '../containers/async-lock.ts';
 import type { EventBus } from '../events.ts';
+import { Plugins } from '../plugins/plugins.ts';
 import { DRY_RUN_FILTER, type PruneOptions } from '../prune-options.ts';
 import type { StateStore } from '../state-store.ts';
 import { directorySize } from './directory-size.ts';
@@ -13,7 +14,7 @@ import { VolumeDrivers } from './drivers.ts';
 import { LocalDriver } from './local-driver.ts';
 import { checkVolumeName } from './mount-request.ts';
 import { archiveOf, restoreInto } from './volume-archive.ts';
-import { ANONYMOUS_LABEL, driverOf, hasLabel, type VolumeRecord, type VolumeView } from './volume-record.ts';
+import { ANONYMOUS_LABEL, driverOf, pruneSelects, type VolumeRecord, type VolumeView } from './volume-record.ts';
 
 /** Filter keys of VolumeList and VolumePrune. */
 export const VOLUME_FILTERS = ['dangling', 'driver', 'label', 'name'];
@@ -31,19 +32,21 @@ export class Volumes {
   readonly #records = new Map<string, VolumeRecord>();
   /** IDs of the containers that use a volume, running or not. */
   readonly #users = new Map<string, Set<string>>();
+  /** Where plugins have their volumes, as far as they have said. */
+  readonly #places = new Map<string, string>();
   /** Who has a volume mounted now: containers that run, copies, backups. */
   readonly #mounts = new Map<string, Set<string>>();
   /** What is done to one volume is done one after the other. */
   readonly #locks = new Map<string, AsyncLock>();
 
-  constructor(options: { dataRoot: string; store: StateStore; events: EventBus }) {
+  constructor(options: { dataRoot: string; store: StateStore; events: EventBus; plugins?: Plugins }) {
     this.#store = options.store;
     this.#events = options.events;
     this.#local = new LocalDriver(
       join(options.dataRoot, 'volumes'),
       (name) => this.#records.get(name)?.options ?? null,
     );
-    this.#drivers = new VolumeDrivers(this.#local);
+    this.#drivers = new VolumeDrivers(this.#local, options.plugins ?? new Plugins());
     for (const row of this.#store.all('SELECT record FROM volume')) {
       const record = JSON.parse(row.record!) as VolumeRecord;
       this.#records.set(record.name, record);
@@ -57,10 +60,11 @@ export class Volumes {
   }
 
   /** Takes over what a container that an earlier daemon started has mounted. */
-  async adopt(name: string, user: string): Promise<void> {
+  adopt(name: string, user: string): void {
     const record = this.#records.get(name);
     if (record === undefined) return;
-    (await this.#drivers.get(driverOf(record))).adopt(name, user);
+    // Plugins count for themselves.
+    if (driverOf(record) === 'local') this.#local.adopt(name, user);
     this.#noteMount(name, user);
   }
 
@@ -84,7 +88,7 @@ export class Volumes {
     checkCreateName(given);
     const name = given === '' ? randomBytes(32).toString('hex') : given;
     return await this.#exclusively(name, async () => {
-      const existing = this.#records.get(name);
+      const existing = given === '' ? undefined : await this.#known(name, options.Driver ?? '');
       if (existing !== undefined) this.#checkDriver(existing, options.Driver ?? '');
       const record = existing ?? (await this.#make(name, given === '', options));
       if (user !== undefined) this.acquire(name, user);
@@ -92,18 +96,31 @@ export class Volumes {
     });
   }
 
-  /** Throws not_found. */
+  /** Throws not_found, also for a volume that its plugin has no more. */
   async inspect(name: string): Promise<VolumeView> {
-    return this.#view(this.#get(name));
+    return await this.#exclusively(name, async () => {
+      const record = (await this.#known(name, '')) ?? this.#get(name);
+      const volume = await (await this.#drivers.get(driverOf(record))).get(name);
+      if (volume === null && driverOf(record) !== 'local' && !this.#inUse(name)) {
+        this.#erase(name);
+        return this.#view(this.#get(name));
+      }
+      const view = await this.#view(record, volume?.mountpoint);
+      return volume?.status ? { ...view, Status: volume.status as NonNullable<VolumeView['Status']> } : view;
+    });
   }
 
-  /** By name. Throws invalid_parameter for a filter it does not know. */
-  async list(filters: Filters): Promise<VolumeView[]> {
+  /**
+   * By name, those of plugins that nobody here has used yet among them; `warnings` for plugins that do not answer. Throws
+   * invalid_parameter for a filter it does not know.
+   */
+  async list(filters: Filters): Promise<{ volumes: VolumeView[]; warnings: string[] }> {
     filters.accept(VOLUME_FILTERS);
+    const warnings = await this.#learn();
     const wantDangling = filters.has('dangling') ? filters.bool('dangling', false) : null;
     const names = filters.get('name');
     const drivers = filters.get('driver');
-    return [...this.#records.values()]
+    const selected = [...this.#records.values()]
       .filter(
         (record) =>
           (wantDangling === null || wantDangling === !this.#inUse(record.name)) &&
@@ -111,17 +128,26 @@ export class Volumes {
           (names.length === 0 || names.some((part) => record.name.includes(part))) &&
           filters.matchLabels('label', record.labels),
       )
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
-      .map((record) => this.#view(record));
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    return { volumes: await Promise.all(selected.map((record) => this.#view(record))), warnings };
   }
 
-  /** Throws not_found (unless forced) and conflict while a container uses it. */
+  /**
+   * Throws not_found (unless forced), conflict while a container uses it, and what the driver throws. Forced, it is forgotten here even
+   * when its driver does not remove it.
+   */
   async remove(name: string, force: boolean): Promise<void> {
     await this.#exclusively(name, async () => {
-      if (force && !this.#records.has(name)) return;
-      const record = this.#get(name);
+      const known = await this.#known(name, '');
+      if (force && known === undefined) return;
+      const record = known ?? this.#get(name);
       this.#refuseUsed('remove', name);
-      await this.#delete(record);
+      try {
+        await this.#delete(record);
+      } catch (error) {
+        if (force && driverOf(record) !== 'local') this.#erase(name);
+        throw error;
+      }
     });
   }
 
@@ -134,14 +160,12 @@ export class Volumes {
     options: PruneOptions & { allByDefault: boolean },
   ): Promise<{ deleted: string[]; bytes: number }> {
     filters.accept(VOLUME_PRUNE_FILTERS);
-    const all = filters.bool('all', options.allByDefault);
+    const selected = pruneSelects(filters, options.allByDefault);
     const deleted: string[] = [];
     let bytes = 0;
     for (const record of this.#plain()) {
       if (this.usersOf(record.name).some((id) => !options.without.has(id))) continue;
-      if (!all && record.labels?.[ANONYMOUS_LABEL] === undefined) continue;
-      if (!filters.matchLabels('label', record.labels)) continue;
-      if (filters.has('label!') && filters.get('label!').some((term) => hasLabel(record.labels, term))) continue;
+      if (!selected(record)) continue;
       const size = await directorySize(this.#local.path(record.name));
       await this.#exclusively(record.name, async () => {
         if (!options.dryRun) {
@@ -162,7 +186,10 @@ export class Volumes {
     const views: VolumeView[] = [];
     for (const record of this.#plain()) {
       const Size = await directorySize(this.#local.path(record.name));
-      views.push({ ...this.#view(record), UsageData: { Size, RefCount: this.#users.get(record.name)?.size ?? 0 } });
+      views.push({
+        ...(await this.#view(record)),
+        UsageData: { Size, RefCount: this.#users.get(record.name)?.size ?? 0 },
+      });
     }
     return views;
   }
@@ -171,14 +198,15 @@ export class Volumes {
   async mount(name: string, user: string): Promise<string> {
     return await this.#exclusively(name, async () => {
       const record = this.#get(name);
-      const driver = await this.#drivers.get(driverOf(record));
       try {
+        const driver = await this.#drivers.get(driverOf(record), { retry: true });
         const directory = await driver.mount(name, user);
+        this.#places.set(name, directory);
         this.#noteMount(name, user);
         return directory;
       } catch (cause) {
         const code = cause instanceof GantryError ? cause.code : 'system';
-        const place = this.#view(record).Mountpoint;
+        const place = this.#place(record);
         throw new GantryError(code, `error while mounting volume '${place}': ${messageOf(cause)}`, { cause });
       }
     });
@@ -301,26 +329,26 @@ export class Volumes {
   }
 
   async #make(name: string, anonymous: boolean, options: VolumeCreateOptions): Promise<VolumeRecord> {
-    const driver = await this.#drivers.get(options.Driver ?? '');
+    const driver = await this.#drivers.get(options.Driver ?? '', { retry: true }).catch((error: GantryError) => {
+      throw new GantryError(error.code, `create ${name}: ${error.message}`, { cause: error });
+    });
     const labels = { ...options.Labels, ...(anonymous ? { [ANONYMOUS_LABEL]: '' } : {}) };
     const given = options.DriverOpts ?? {};
-    const record: VolumeRecord = {
+    const record = this.#insert({
       name,
-      createdAt: `${new Date().toISOString().slice(0, 19)}Z`,
+      createdAt: now(),
       labels: Object.keys(labels).length === 0 ? null : labels,
       driver: driver.name,
       options: Object.keys(given).length === 0 ? null : given,
-    };
-    this.#store.run(`volume ${name}`, 'INSERT INTO volume (name, record) VALUES (?, ?)', name, JSON.stringify(record));
-    this.#records.set(name, record);
+    });
     try {
       await driver.create(name, given);
+      const volume = driver === this.#local ? null : await driver.get(name);
+      if (volume !== null) this.#places.set(name, volume.mountpoint);
     } catch (error) {
       this.#erase(name);
-      if (error instanceof GantryError && error.code === 'invalid_parameter') {
-        throw new GantryError('invalid_parameter', `create ${name}: ${error.message}`, { cause: error });
-      }
-      throw error;
+      if (!(error instanceof GantryError) || error.code === 'no_space') throw error;
+      throw new GantryError(error.code, `create ${name}: ${error.message}`, { cause: error });
     }
     this.#events.emit('volume', 'create', name, { driver: driver.name });
     return record;
@@ -361,16 +389,62 @@ export class Volumes {
     return record;
   }
 
-  #view(record: VolumeRecord): VolumeView {
+  async #view(record: VolumeRecord, mountpoint = ''): Promise<VolumeView> {
+    const name = driverOf(record);
+    // A plugin that is away says nothing about its scope.
+    const driver = name === 'local' ? this.#local : await this.#drivers.get(name).catch(() => null);
     return {
       CreatedAt: record.createdAt,
-      Driver: driverOf(record),
+      Driver: name,
       Labels: record.labels,
-      Mountpoint: this.#local.path(record.name),
+      Mountpoint: mountpoint || this.#place(record),
       Name: record.name,
       Options: record.options ?? null,
-      Scope: 'local',
+      Scope: (await driver?.scope()) ?? 'local',
     };
+  }
+
+  #place(record: VolumeRecord): string {
+    return driverOf(record) === 'local' ? this.#local.path(record.name) : (this.#places.get(record.name) ?? '');
+  }
+
+  /** The volume of that name: ours, or one that a plugin has, which becomes ours when no driver is named. */
+  async #known(name: string, driver: string): Promise<VolumeRecord | undefined> {
+    const record = this.#records.get(name);
+    if (record !== undefined || driver !== '') return record;
+    for (const plugin of await this.#drivers.ofPlugins()) {
+      const volume = await plugin.get(name).catch(() => null);
+      if (volume === null) continue;
+      this.#places.set(name, volume.mountpoint);
+      return this.#insert({ name, createdAt: now(), labels: null, driver: plugin.name, options: null });
+    }
+    return undefined;
+  }
+
+  /** Notes the volumes that plugins have and nobody here knows. Returns what plugins complained about. */
+  async #learn(): Promise<string[]> {
+    const warnings: string[] = [];
+    for (const driver of await this.#drivers.ofPlugins()) {
+      try {
+        for (const { name, mountpoint } of await driver.list()) {
+          const record = this.#records.get(name);
+          if (record === undefined && !this.#locks.has(name)) {
+            this.#insert({ name, createdAt: now(), labels: null, driver: driver.name, options: null });
+          } else if (record === undefined || driverOf(record) !== driver.name) continue;
+          this.#places.set(name, mountpoint);
+        }
+      } catch (error) {
+        warnings.push(`list ${driver.name}: ${messageOf(error)}`);
+      }
+    }
+    return warnings;
+  }
+
+  #insert(record: VolumeRecord): VolumeRecord {
+    const { name } = record;
+    this.#store.run(`volume ${name}`, 'INSERT INTO volume (name, record) VALUES (?, ?)', name, JSON.stringify(record));
+    this.#records.set(name, record);
+    return record;
   }
 
   async #delete(record: VolumeRecord): Promise<void> {
@@ -381,6 +455,7 @@ export class Volumes {
 
   #erase(name: string): void {
     this.#records.delete(name);
+    this.#places.delete(name);
     this.#store.keep(`volume ${name}`, 'durable', 'DELETE FROM volume WHERE name = ?', name);
   }
 
@@ -393,6 +468,11 @@ export class Volumes {
       if (lock.depth === 0) this.#locks.delete(name);
     }
   }
+}
+
+/** RFC 3339, whole seconds. */
+function now(): string {
+  return `${new Date().toISOString().slice(0, 19)}Z`;
 }
 
 function checkCreateName(name: string): void {

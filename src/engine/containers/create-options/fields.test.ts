@@ -93,7 +93,7 @@ const hostFields: Table = {
   PortBindings: [{ '80/tcp': [{ HostPort: '80' }] }, 'refused'],
   RestartPolicy: [{ Name: 'always' }, 'engine/containers/lifecycle.ts'],
   AutoRemove: [true, 'engine/containers/lifecycle.ts'],
-  VolumeDriver: ['nfs', 'refused'],
+  VolumeDriver: ['nfs', 'engine/volumes/mount-request.ts'],
   VolumesFrom: [['other'], 'engine/volumes/mount-points.ts'],
   Mounts: [[{ Type: 'tmpfs', Target: '/x' }], 'engine/volumes/mount-request.ts'],
   ConsoleSize: [[10, 20], 'engine/containers/launcher.ts'],

@@ -77,7 +77,6 @@ export function refuseUnsupported(hostConfig: HostConfig): void {
     [Boolean(hostConfig.Links?.length), 'a link to another container (--link)'],
     [Boolean(hostConfig.DeviceRequests?.length), 'a device request (--gpus)'],
     [Object.keys(hostConfig.StorageOpt ?? {}).length > 0, 'a storage option (--storage-opt)'],
-    [!['', 'local'].includes(hostConfig.VolumeDriver ?? ''), `volume driver ${hostConfig.VolumeDriver}`],
     [Boolean(hostConfig.Cgroup), 'joining the cgroup of another container'],
   ];
   for (const [present, what] of refused) if (present) throw notSupportedYet(what);

@@ -211,10 +211,9 @@ describe('not supported yet, never ignored', () => {
   const cases: HostConfig[] = [
     { PortBindings: { '80/tcp': [{ HostPort: '8080' }] } },
     { Links: ['a:b'] },
-    { VolumeDriver: 'nfs' },
     { DeviceRequests: [{ Count: -1 }] },
     { StorageOpt: { size: '1G' } },
-    { Mounts: [{ Type: 'volume', Target: '/x', VolumeOptions: { DriverConfig: { Options: { o: 'x' } } } }] },
+    { Mounts: [{ Type: 'image', Source: 'x', Target: '/x' }] },
   ];
   for (const HostConfig of cases) {
     test(JSON.stringify(HostConfig), () => {
