@@ -4,7 +4,6 @@ import { finished, Readable } from 'node:stream';
 import { GantryError, messageOf, notSupportedYet } from '../../api/errors.ts';
 import type { Filters } from '../../api/filters.ts';
 import type { VolumeCreateOptions } from '../../api/schemas/volume.ts';
-import { AsyncLock } from '../containers/async-lock.ts';
 import type { EventBus } from '../events.ts';
 import { Plugins } from '../plugins/plugins.ts';
 import { DRY_RUN_FILTER, type PruneOptions } from '../prune-options.ts';
@@ -15,6 +14,7 @@ import { LocalDriver } from './local-driver.ts';
 import { checkVolumeName } from './mount-request.ts';
 import { archiveOf, restoreInto } from './volume-archive.ts';
 import { ANONYMOUS_LABEL, driverOf, pruneSelects, type VolumeRecord, type VolumeView } from './volume-record.ts';
+import { VolumeTable } from './volume-table.ts';
 
 /** Filter keys of VolumeList and VolumePrune. */
 export const VOLUME_FILTERS = ['dangling', 'driver', 'label', 'name'];
@@ -25,32 +25,20 @@ export const VOLUME_PRUNE_FILTERS = ['label', 'label!', 'all', DRY_RUN_FILTER];
  * the volume and deleted after it has removed it, so that a crash leaves nothing that no record knows.
  */
 export class Volumes {
-  readonly #store: StateStore;
+  readonly #table: VolumeTable;
   readonly #events: EventBus;
   readonly #local: LocalDriver;
   readonly #drivers: VolumeDrivers;
-  readonly #records = new Map<string, VolumeRecord>();
-  /** IDs of the containers that use a volume, running or not. */
-  readonly #users = new Map<string, Set<string>>();
   /** Where plugins have their volumes, as far as they have said. */
   readonly #places = new Map<string, string>();
   /** Who has a volume mounted now: containers that run, copies, backups. */
   readonly #mounts = new Map<string, Set<string>>();
-  /** What is done to one volume is done one after the other. */
-  readonly #locks = new Map<string, AsyncLock>();
 
   constructor(options: { dataRoot: string; store: StateStore; events: EventBus; plugins?: Plugins }) {
-    this.#store = options.store;
+    this.#table = new VolumeTable(options.store);
     this.#events = options.events;
-    this.#local = new LocalDriver(
-      join(options.dataRoot, 'volumes'),
-      (name) => this.#records.get(name)?.options ?? null,
-    );
+    this.#local = new LocalDriver(join(options.dataRoot, 'volumes'), (name) => this.#table.get(name)?.options ?? null);
     this.#drivers = new VolumeDrivers(this.#local, options.plugins ?? new Plugins());
-    for (const row of this.#store.all('SELECT record FROM volume')) {
-      const record = JSON.parse(row.record!) as VolumeRecord;
-      this.#records.set(record.name, record);
-    }
   }
 
   /** Completes what a crash left half done. `containers`: who uses which volumes. Called once, before any other. */
@@ -61,7 +49,7 @@ export class Volumes {
 
   /** Takes over what a container that an earlier daemon started has mounted. */
   adopt(name: string, user: string): void {
-    const record = this.#records.get(name);
+    const record = this.#table.get(name);
     if (record === undefined) return;
     // Plugins count for themselves.
     if (driverOf(record) === 'local') this.#local.adopt(name, user);
@@ -87,7 +75,7 @@ export class Volumes {
     const given = options.Name ?? '';
     checkCreateName(given);
     const name = given === '' ? randomBytes(32).toString('hex') : given;
-    return await this.#exclusively(name, async () => {
+    return await this.#table.exclusively(name, async () => {
       const existing = given === '' ? undefined : await this.#known(name, options.Driver ?? '');
       if (existing !== undefined) this.#checkDriver(existing, options.Driver ?? '');
       const record = existing ?? (await this.#make(name, given === '', options));
@@ -98,7 +86,10 @@ export class Volumes {
 
   /** Throws not_found, also for a volume that its plugin has no more. */
   async inspect(name: string): Promise<VolumeView> {
-    return await this.#exclusively(name, async () => {
+    const local = this.#table.get(name);
+    // What is being mounted or restored can be looked at meanwhile.
+    if (local !== undefined && driverOf(local) === 'local') return this.#view(local);
+    return await this.#table.exclusively(name, async () => {
       const record = (await this.#known(name, '')) ?? this.#get(name);
       const volume = await (await this.#drivers.get(driverOf(record))).get(name);
       if (volume === null && driverOf(record) !== 'local' && !this.#inUse(name)) {
@@ -120,7 +111,8 @@ export class Volumes {
     const wantDangling = filters.has('dangling') ? filters.bool('dangling', false) : null;
     const names = filters.get('name');
     const drivers = filters.get('driver');
-    const selected = [...this.#records.values()]
+    const selected = this.#table
+      .all()
       .filter(
         (record) =>
           (wantDangling === null || wantDangling === !this.#inUse(record.name)) &&
@@ -137,7 +129,7 @@ export class Volumes {
    * when its driver does not remove it.
    */
   async remove(name: string, force: boolean): Promise<void> {
-    await this.#exclusively(name, async () => {
+    await this.#table.exclusively(name, async () => {
       const known = await this.#known(name, '');
       if (force && known === undefined) return;
       const record = known ?? this.#get(name);
@@ -167,10 +159,10 @@ export class Volumes {
       if (this.usersOf(record.name).some((id) => !options.without.has(id))) continue;
       if (!selected(record)) continue;
       const size = await directorySize(this.#local.path(record.name));
-      await this.#exclusively(record.name, async () => {
+      await this.#table.exclusively(record.name, async () => {
         if (!options.dryRun) {
           // Somebody may have taken or removed it while its size was counted.
-          if (this.#inUse(record.name) || this.#records.get(record.name) !== record) return;
+          if (this.#inUse(record.name) || this.#table.get(record.name) !== record) return;
           await this.#delete(record);
         }
         deleted.push(record.name);
@@ -188,7 +180,7 @@ export class Volumes {
       const Size = await directorySize(this.#local.path(record.name));
       views.push({
         ...(await this.#view(record)),
-        UsageData: { Size, RefCount: this.#users.get(record.name)?.size ?? 0 },
+        UsageData: { Size, RefCount: this.usersOf(record.name).length },
       });
     }
     return views;
@@ -196,7 +188,7 @@ export class Volumes {
 
   /** Makes the content available to a user until unmount(); returns its directory. Throws not_found and what the driver throws. */
   async mount(name: string, user: string): Promise<string> {
-    return await this.#exclusively(name, async () => {
+    return await this.#table.exclusively(name, async () => {
       const record = this.#get(name);
       try {
         const driver = await this.#drivers.get(driverOf(record), { retry: true });
@@ -214,8 +206,8 @@ export class Volumes {
 
   /** Nothing for a volume that is gone. */
   async unmount(name: string, user: string): Promise<void> {
-    await this.#exclusively(name, async () => {
-      const record = this.#records.get(name);
+    await this.#table.exclusively(name, async () => {
+      const record = this.#table.get(name);
       const users = this.#mounts.get(name);
       users?.delete(user);
       if (users?.size === 0) this.#mounts.delete(name);
@@ -238,12 +230,12 @@ export class Volumes {
    */
   async restore(name: string, archive: Readable, options: { replace: boolean }): Promise<VolumeView> {
     checkCreateName(name);
-    return await this.#exclusively(name, async () => {
+    return await this.#table.exclusively(name, async () => {
       const users = [...(this.#mounts.get(name) ?? [])];
       if (users.length > 0) {
         throw new GantryError('conflict', `restore ${name}: volume is mounted - [${users.join(', ')}]`);
       }
-      const existing = this.#records.get(name);
+      const existing = this.#table.get(name);
       const record = existing ?? (await this.#make(name, false, {}));
       const driver = await this.#drivers.get(driverOf(record));
       const user = `restore-${randomBytes(8).toString('hex')}`;
@@ -272,8 +264,8 @@ export class Volumes {
     if (from === to) throw new GantryError('invalid_parameter', 'renaming a volume to the name it has');
     // In one order, so that two that exchange names do not wait for each other.
     const [first, second] = [from, to].sort() as [string, string];
-    await this.#exclusively(first, () =>
-      this.#exclusively(second, async () => {
+    await this.#table.exclusively(first, () =>
+      this.#table.exclusively(second, async () => {
         const record = this.#get(from);
         if (driverOf(record) !== 'local') throw notSupportedYet(`renaming a volume of driver ${driverOf(record)}`);
         this.#refuseUsed('rename', from);
@@ -281,21 +273,12 @@ export class Volumes {
         if (mounted.length > 0) {
           throw new GantryError('conflict', `rename ${from}: volume is mounted - [${mounted.join(', ')}]`);
         }
-        if (this.#records.has(to)) throw new GantryError('conflict', `rename ${from}: volume ${to} already exists`);
+        if (this.#table.get(to) !== undefined)
+          throw new GantryError('conflict', `rename ${from}: volume ${to} already exists`);
         const labels = { ...record.labels };
         delete labels[ANONYMOUS_LABEL];
         const renamed = { ...record, name: to, labels: Object.keys(labels).length === 0 ? null : labels };
-        this.#local.rename(from, to, () =>
-          this.#store.run(
-            `volume ${from}`,
-            'UPDATE volume SET name = ?, record = ? WHERE name = ?',
-            to,
-            JSON.stringify(renamed),
-            from,
-          ),
-        );
-        this.#records.delete(from);
-        this.#records.set(to, renamed);
+        this.#local.rename(from, to, () => this.#table.rename(from, renamed));
         this.#events.emit('volume', 'rename', to, { driver: 'local', oldName: from });
       }),
     );
@@ -307,25 +290,17 @@ export class Volumes {
 
   /** Notes that a container uses it, so that nobody removes it. */
   acquire(name: string, containerId: string): void {
-    const users = this.#users.get(name) ?? new Set();
-    users.add(containerId);
-    this.#users.set(name, users);
+    this.#table.acquire(name, containerId);
   }
 
   /** Of a container that is removed: it uses none any more. Returns the volumes it used. */
   release(containerId: string): string[] {
-    const released: string[] = [];
-    for (const [name, users] of this.#users) {
-      if (!users.delete(containerId)) continue;
-      released.push(name);
-      if (users.size === 0) this.#users.delete(name);
-    }
-    return released;
+    return this.#table.release(containerId);
   }
 
   /** IDs of the containers that use a volume. */
   usersOf(name: string): string[] {
-    return [...(this.#users.get(name) ?? [])];
+    return this.#table.usersOf(name);
   }
 
   async #make(name: string, anonymous: boolean, options: VolumeCreateOptions): Promise<VolumeRecord> {
@@ -334,7 +309,7 @@ export class Volumes {
     });
     const labels = { ...options.Labels, ...(anonymous ? { [ANONYMOUS_LABEL]: '' } : {}) };
     const given = options.DriverOpts ?? {};
-    const record = this.#insert({
+    const record = this.#table.insert({
       name,
       createdAt: now(),
       labels: Object.keys(labels).length === 0 ? null : labels,
@@ -372,19 +347,19 @@ export class Volumes {
 
   /** Of the local driver, in directories of ours. */
   #plain(): VolumeRecord[] {
-    return [...this.#records.values()].filter((record) => driverOf(record) === 'local' && !record.options);
+    return this.#table.local().filter((record) => !record.options);
   }
 
   #localNames(): string[] {
-    return [...this.#records.values()].filter((record) => driverOf(record) === 'local').map(({ name }) => name);
+    return this.#table.local().map(({ name }) => name);
   }
 
   #inUse(name: string): boolean {
-    return (this.#users.get(name)?.size ?? 0) > 0;
+    return this.#table.usersOf(name).length > 0;
   }
 
   #get(name: string): VolumeRecord {
-    const record = this.#records.get(name);
+    const record = this.#table.get(name);
     if (record === undefined) throw new GantryError('not_found', `get ${name}: no such volume`);
     return record;
   }
@@ -410,13 +385,13 @@ export class Volumes {
 
   /** The volume of that name: ours, or one that a plugin has, which becomes ours when no driver is named. */
   async #known(name: string, driver: string): Promise<VolumeRecord | undefined> {
-    const record = this.#records.get(name);
+    const record = this.#table.get(name);
     if (record !== undefined || driver !== '') return record;
     for (const plugin of await this.#drivers.ofPlugins()) {
       const volume = await plugin.get(name).catch(() => null);
       if (volume === null) continue;
       this.#places.set(name, volume.mountpoint);
-      return this.#insert({ name, createdAt: now(), labels: null, driver: plugin.name, options: null });
+      return this.#table.insert({ name, createdAt: now(), labels: null, driver: plugin.name, options: null });
     }
     return undefined;
   }
@@ -427,9 +402,9 @@ export class Volumes {
     for (const driver of await this.#drivers.ofPlugins()) {
       try {
         for (const { name, mountpoint } of await driver.list()) {
-          const record = this.#records.get(name);
-          if (record === undefined && !this.#locks.has(name)) {
-            this.#insert({ name, createdAt: now(), labels: null, driver: driver.name, options: null });
+          const record = this.#table.get(name);
+          if (record === undefined && !this.#table.busy(name)) {
+            this.#table.insert({ name, createdAt: now(), labels: null, driver: driver.name, options: null });
           } else if (record === undefined || driverOf(record) !== driver.name) continue;
           this.#places.set(name, mountpoint);
         }
@@ -440,13 +415,6 @@ export class Volumes {
     return warnings;
   }
 
-  #insert(record: VolumeRecord): VolumeRecord {
-    const { name } = record;
-    this.#store.run(`volume ${name}`, 'INSERT INTO volume (name, record) VALUES (?, ?)', name, JSON.stringify(record));
-    this.#records.set(name, record);
-    return record;
-  }
-
   async #delete(record: VolumeRecord): Promise<void> {
     await (await this.#drivers.get(driverOf(record))).remove(record.name);
     this.#erase(record.name);
@@ -454,19 +422,8 @@ export class Volumes {
   }
 
   #erase(name: string): void {
-    this.#records.delete(name);
+    this.#table.erase(name);
     this.#places.delete(name);
-    this.#store.keep(`volume ${name}`, 'durable', 'DELETE FROM volume WHERE name = ?', name);
-  }
-
-  async #exclusively<T>(name: string, task: () => Promise<T>): Promise<T> {
-    const lock = this.#locks.get(name) ?? new AsyncLock();
-    this.#locks.set(name, lock);
-    try {
-      return await lock.run(task);
-    } finally {
-      if (lock.depth === 0) this.#locks.delete(name);
-    }
   }
 }
 
