@@ -396,17 +396,26 @@ export class Volumes {
     return undefined;
   }
 
-  /** Notes the volumes that plugins have and nobody here knows. Returns what plugins complained about. */
+  /** Notes the volumes that plugins have and forgets those they have no more. Returns what plugins complained about. */
   async #learn(): Promise<string[]> {
     const warnings: string[] = [];
     for (const driver of await this.#drivers.ofPlugins()) {
       try {
-        for (const { name, mountpoint } of await driver.list()) {
+        const before = this.#table.all();
+        const volumes = await driver.list();
+        for (const { name, mountpoint } of volumes) {
           const record = this.#table.get(name);
           if (record === undefined && !this.#table.busy(name)) {
             this.#table.insert({ name, createdAt: now(), labels: null, driver: driver.name, options: null });
           } else if (record === undefined || driverOf(record) !== driver.name) continue;
           this.#places.set(name, mountpoint);
+        }
+        const there = new Set(volumes.map(({ name }) => name));
+        for (const record of before) {
+          const { name } = record;
+          if (driverOf(record) !== driver.name || there.has(name) || this.#table.get(name) !== record) continue;
+          // One that a container refers to, or that is being made, is not for a list to forget.
+          if (!this.#inUse(name) && !this.#table.busy(name)) this.#erase(name);
         }
       } catch (error) {
         warnings.push(`list ${driver.name}: ${messageOf(error)}`);
