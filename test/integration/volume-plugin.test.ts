@@ -89,6 +89,7 @@ test('volumes that others made with the plugin', async () => {
   }
   const { json: found } = await daemon.request('GET', '/volumes/unseen');
   assert.equal(found.Driver, name);
+  assert.deepEqual((await daemon.request('GET', '/info')).json.Plugins.Volume, ['local', name]);
   const { json } = await daemon.request('GET', '/volumes');
   assert.deepEqual(
     json.Volumes.map((volume: { Name: string }) => volume.Name),

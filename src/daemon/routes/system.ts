@@ -50,13 +50,14 @@ export function systemRoutes(deps: SystemRoutesDeps): Route[] {
       summary: 'All about the engine and its host',
       answers: { 200: json('The engine', SystemInfo) },
       async handler({ version }, reply) {
-        const { context, host, containers, images, logDrivers, product } = deps;
+        const { context, host, containers, images, volumes, logDrivers, product } = deps;
         const { runc, init } = await programs();
         const info = systemInfo({
           context,
           host,
           containers: () => containers.records(),
           imageCount: () => images.all().length,
+          volumeDrivers: () => volumes.driverNames(),
           logDrivers: () => logDrivers,
           version: product.version,
           programs: { runc, init },

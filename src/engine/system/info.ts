@@ -14,6 +14,8 @@ export interface InfoSources {
   host: HostFacts;
   containers(): ContainerRecord[];
   imageCount(): number;
+  /** Names of the volume drivers that have been used. */
+  volumeDrivers(): string[];
   logDrivers(): string[];
   version: string;
   /** Commits of runc and version of the init, '' when they cannot be asked. */
@@ -85,7 +87,7 @@ export function systemInfo(sources: InfoSources): SystemInfo {
     Driver: 'overlay2',
     DriverStatus: context.storage.status(),
     Plugins: {
-      Volume: ['local'],
+      Volume: sources.volumeDrivers(),
       Network: ['bridge', 'host', 'null'],
       Authorization: [],
       Log: sources.logDrivers().filter((name) => name !== 'none'),

@@ -30,6 +30,11 @@ export class VolumeDrivers {
     return driver;
   }
 
+  /** Names of those that have been used, local first. */
+  names(): string[] {
+    return [this.#local.name, ...[...this.#drivers.keys()].sort()];
+  }
+
   /** The drivers of all plugins that are there, answer, and drive volumes. */
   async ofPlugins(): Promise<VolumeDriver[]> {
     const found = await Promise.all(this.#plugins.names().map((name) => this.get(name).catch(() => null)));

@@ -288,6 +288,11 @@ export class Volumes {
     this.#mounts.set(name, (this.#mounts.get(name) ?? new Set()).add(user));
   }
 
+  /** Names of the drivers that have been used. */
+  driverNames(): string[] {
+    return this.#drivers.names();
+  }
+
   /** Notes that a container uses it, so that nobody removes it. */
   acquire(name: string, containerId: string): void {
     this.#table.acquire(name, containerId);
