@@ -48,7 +48,8 @@ const kinds: Kind[] = [
     title: `ipvlan, ${mode}`,
     driver: 'ipvlan',
     options: { parent: 'up0', ipvlan_mode: mode },
-    ...onLink,
+    // In layer 3 nobody asks who has an address: others need a route to the subnet.
+    ...(mode === 'l2' ? onLink : { subnet: '10.70.0.0/24', gateway: '' }),
     neighbours: true,
   })),
 ];
@@ -162,7 +163,7 @@ describe('network drivers', { skip }, () => {
     pinNetworkNamespace(outside, () => {});
     sh(`ip link set lo up; ip link add up0 type veth peer name eth0 netns ${outside}
         ip addr add 203.0.113.1/24 dev up0; ip addr add 2001:db8:9::1/64 dev up0 nodad; ip link set up0 up
-        nsenter --net=${outside} sh -c 'ip addr add ${OUTSIDE}/24 dev eth0; ip addr add ${OUTSIDE6}/64 dev eth0 nodad; ip link set eth0 up'`);
+        nsenter --net=${outside} sh -c 'ip addr add ${OUTSIDE}/24 dev eth0; ip addr add ${OUTSIDE6}/64 dev eth0 nodad; ip link set eth0 up; ip route add 10.70.0.0/24 via 203.0.113.1'`);
     clean = traces();
   });
 
