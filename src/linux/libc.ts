@@ -50,6 +50,11 @@ export function declareBlocking(
     });
 }
 
+/** Where a buffer lies, for structures that point to it. The buffer must be kept until the call that uses it is done. */
+export function addressOf(buffer: Buffer): bigint {
+  return BigInt(koffi.address(buffer));
+}
+
 /** errno of the last failed call on this thread. Read it before anything else runs. */
 export function errno(): number {
   return koffi.errno();

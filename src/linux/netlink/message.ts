@@ -69,6 +69,13 @@ export class MessageBuilder {
     return this.bytes(type, bytes);
   }
 
+  /** In network order, as netfilter's interfaces want it. */
+  be32(type: number, value: number): this {
+    const bytes = Buffer.alloc(4);
+    bytes.writeInt32BE(value | 0);
+    return this.bytes(type, bytes);
+  }
+
   /** A C string, with its terminating zero. */
   string(type: number, value: string): this {
     return this.bytes(type, Buffer.from(`${value}\0`));

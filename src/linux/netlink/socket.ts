@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { constants } from 'node:os';
+import os from 'node:os';
 import { check, declare, errno, SystemCallError } from '../libc.ts';
 import {
   type Message,
@@ -17,6 +17,7 @@ import {
 
 const socket = declare('int socket(int domain, int type, int protocol)');
 const setsockopt = declare('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)');
+const bind = declare('int bind(int fd, const void *address, uint32_t length)');
 const send = declare('long send(int fd, const void *data, size_t length, int flags)');
 const recv = declare('long recv(int fd, void *data, size_t length, int flags)');
 
@@ -24,14 +25,21 @@ const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_NETLINK = 270;
+const SOL_SOCKET = 1;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
+const MSG_DONTWAIT = 0x40;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NLMSGERR_ATTR_MSG = 1;
-const MSG_DONTWAIT = 0x40;
-const { EAGAIN } = constants.errno;
 
 /** The kernel sends dumps in pieces of at most 32 KB to a reader whose buffer is as large. */
 const RECEIVE_SIZE = 32 * 1024;
+/** What the kernel takes in one piece unless a larger send buffer is asked for (net.core.wmem_default, less its own part of it). */
+const SMALL_BATCH = 64 * 1024;
+/** Room for the notifications of a group between two looks at it. */
+const EVENT_BUFFER = 1024 * 1024;
+
 /** A dump that the kernel marked as inconsistent (something changed meanwhile) is asked for again this often. */
 const DUMP_ATTEMPTS = 8;
 
@@ -90,25 +98,47 @@ export class NetlinkSocket {
   }
 
   /**
-   * Sends requests that the kernel takes or refuses as a whole (a batch of nfnetlink: begin and end are among them). It answers only
-   * what fails, within send(2): an empty queue is success.
-   * @throws SystemCallError of the first request that failed; then nothing was changed
+   * Sends several messages in one piece, which nfnetlink carries out as one transaction (the first and the last are its batch markers):
+   * all or nothing. The last but one is acknowledged.
+   * @throws SystemCallError for the first message that the kernel refused; nothing has changed then
    */
-  transact(requests: MessageBuilder[], what: string): void {
-    const batch = Buffer.concat(
-      requests.map((request) => {
-        this.#sequence = (this.#sequence + 1) >>> 0;
-        return request.finish(this.#sequence);
-      }),
-    );
+  transact(messages: readonly MessageBuilder[], what: string): void {
+    const first = this.#sequence + 1;
+    const pieces = messages.map((message, index) => {
+      this.#sequence = (this.#sequence + 1) >>> 0;
+      const piece = message.finish(this.#sequence);
+      if (index === messages.length - 2) piece.writeUInt16LE(piece.readUInt16LE(6) | NLM_F_ACK, 6);
+      return piece;
+    });
+    const batch = Buffer.concat(pieces);
+    if (batch.length > SMALL_BATCH) this.#setBuffer(SO_SNDBUFFORCE, batch.length * 2);
     check(send(this.#fd, batch, batch.length, 0), 'send', what);
+    this.#receiveBatch(first, this.#sequence - 1, what);
+  }
+
+  /** From now on the kernel tells this socket of a group's events: see poll(). */
+  join(group: number): void {
+    this.#setBuffer(SO_RCVBUFFORCE, EVENT_BUFFER);
+    // struct sockaddr_nl: family, padding, port (0: of the kernel's choice), mask of groups. A socket without a port is told nothing.
+    const address = Buffer.alloc(12);
+    address.writeUInt16LE(AF_NETLINK);
+    address.writeUInt32LE(1 << (group - 1), 8);
+    check(bind(this.#fd, address, address.length), 'bind', `netlink group ${group}`);
+  }
+
+  /** Takes the events that are queued. Returns false when some were lost for want of room. */
+  poll(onMessage: (message: Message) => void): boolean {
+    let whole = true;
     for (;;) {
       const length = recv(this.#fd, this.#buffer, RECEIVE_SIZE, MSG_DONTWAIT);
-      if (length === -1 && errno() === EAGAIN) return;
-      for (const message of parseMessages(this.#buffer.subarray(0, check(length, 'recv', what)))) {
-        const error = message.type === NLMSG_ERROR ? -message.payload.readInt32LE(0) : 0;
-        if (error > 0) throw new SystemCallError(error, what, explanation(message));
+      if (Number(length) >= 0) {
+        for (const message of parseMessages(this.#buffer.subarray(0, Number(length)))) onMessage(message);
+        continue;
       }
+      const failure = errno();
+      if (failure === os.constants.errno.EAGAIN) return whole;
+      if (failure !== os.constants.errno.ENOBUFS) throw new SystemCallError(failure, 'recv', 'events');
+      whole = false;
     }
   }
 
@@ -126,6 +156,28 @@ export class NetlinkSocket {
     return this.#sequence;
   }
 
+  #setBuffer(option: number, size: number): void {
+    const value = Buffer.alloc(4);
+    value.writeUInt32LE(size);
+    check(setsockopt(this.#fd, SOL_SOCKET, option, value, 4), 'setsockopt', 'netlink buffer');
+  }
+
+  /**
+   * Every refused message of a batch is answered, in its order, and then the acknowledged one unless the whole was refused: an answer is
+   * there as soon as send(2) is back. What is left of this batch's answers is skipped by the next reader, by its sequence numbers.
+   */
+  #receiveBatch(first: number, last: number, what: string): void {
+    for (;;) {
+      const length = check(recv(this.#fd, this.#buffer, RECEIVE_SIZE, 0), 'recv', what);
+      for (const message of parseMessages(this.#buffer.subarray(0, length))) {
+        if (message.sequence < first || message.type !== NLMSG_ERROR) continue;
+        const failure = -message.payload.readInt32LE(0);
+        if (failure > 0) throw new SystemCallError(failure, what, explanation(message));
+        if (message.sequence === last) return;
+      }
+    }
+  }
+
   /** Reads until the acknowledgement or the end of the dump. Answers to an earlier request that failed half-way are skipped. */
   #receive(sequence: number, what: string, onMessage: (message: Message) => void): void {
     for (;;) {
@@ -136,8 +188,8 @@ export class NetlinkSocket {
           onMessage(message);
           continue;
         }
-        const errno = message.payload.length >= 4 ? -message.payload.readInt32LE(0) : 0;
-        if (errno > 0) throw new SystemCallError(errno, what, explanation(message));
+        const failure = message.payload.length >= 4 ? -message.payload.readInt32LE(0) : 0;
+        if (failure > 0) throw new SystemCallError(failure, what, explanation(message));
         return;
       }
     }
