@@ -131,21 +131,35 @@ if (inOwnNamespace(import.meta.filename, test)) {
       ports.unpublish('plain');
     });
 
-    test('what listens on the loopback is not opened to containers or neighbours by it', async () => {
-      const server = createServer((socket) => socket.end('secret')).listen(9000, '127.0.0.1');
-      await once(server, 'listening');
-      ports.publish(PLAIN, [tcp(8085, 80, '127.0.0.1')]);
-      for (const host of [plain, foreign]) {
-        host.run('sysctl', '-qw', 'net.ipv4.conf.all.route_localnet=1');
+    test('the loopback is not opened to containers or neighbours by it', async () => {
+      const received: string[] = [];
+      const local = createSocket('udp4').bind(9000, '127.0.0.1');
+      await once(local, 'listening');
+      await dual.countUdp(54);
+      ports.publish(DUAL, [
+        { ...udp(8085, 54), hostIp: '127.0.0.1' },
+        { ...udp(8086, 54), hostIp: '192.0.2.1' },
+      ]);
+      for (const [index, host] of [plain, foreign].entries()) {
+        // A host that sends to 127.0.0.1 by its wire.
         host.run('ip', 'route', 'del', 'local', '127.0.0.0/8', 'dev', 'lo', 'table', 'local');
         host.run('ip', 'route', 'del', 'local', '127.0.0.1', 'dev', 'lo', 'table', 'local');
+        host.run('sysctl', '-qw', 'net.ipv4.conf.all.route_localnet=1');
         const [gateway, source] = host === plain ? ['10.88.0.1', '10.88.0.3'] : ['192.0.2.1', '192.0.2.2'];
         host.run('ip', 'route', 'add', '127.0.0.1/32', 'via', gateway!, 'src', source!);
-        assert.equal(await host.fetch('http://127.0.0.1:9000', 1), 'no answer');
-        assert.equal(await host.fetch('http://127.0.0.1:8085', 1), 'no answer');
+        host.send('127.0.0.1', 9000);
+        host.send('127.0.0.1', 8085);
+        // Counted: what came by the published address, and nothing else.
+        assert.equal(host.ask('192.0.2.1', 8086), `${index + 1}`);
       }
-      ports.unpublish('plain');
-      server.close();
+      local.on('message', (message) => received.push(String(message)));
+      const marker = createSocket('udp4');
+      marker.send('marker', 9000, '127.0.0.1');
+      while (!received.includes('marker')) await once(local, 'message');
+      assert.deepEqual(received, ['marker']);
+      marker.close();
+      local.close();
+      ports.unpublish('dual');
     });
 
     test('conflicts are found before', async () => {

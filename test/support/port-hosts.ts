@@ -81,6 +81,33 @@ export class Host {
     );
   }
 
+  /** Answers every datagram with the number of those that have come. */
+  async countUdp(port: number): Promise<void> {
+    await this.#node(
+      `let n = 0; const s = require('node:dgram').createSocket('udp4'); s.on('message', (_, from) => s.send(String(++n), from.port, from.address));
+       s.bind(${port}, () => console.log('ready'))`,
+    );
+  }
+
+  /** Sends a datagram. */
+  send(address: string, port: number): void {
+    this.run(
+      process.execPath,
+      '-e',
+      `const s = require('node:dgram').createSocket('udp4'); s.send('from outside', ${port}, '${address}', () => s.close())`,
+    );
+  }
+
+  /** Sends a datagram and returns the answer. */
+  ask(address: string, port: number): string {
+    return this.run(
+      process.execPath,
+      '-e',
+      `const s = require('node:dgram').createSocket('udp4');
+       s.on('message', (m) => { process.stdout.write(m); s.close() }); s.send('?', ${port}, '${address}')`,
+    );
+  }
+
   /** What a web server answers, or the reason why it does not; where no answer is what is expected, waiting long makes no sense. */
   async fetch(url: string, seconds = 60): Promise<string> {
     return await fetchFrom(['nsenter', '-n', '-t', `${this.pid}`], url, seconds);
