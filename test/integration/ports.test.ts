@@ -275,6 +275,21 @@ if (inOwnNamespace(import.meta.filename, test)) {
       ports.unpublish('plain');
     });
 
+    test('--iptables=false: no rules; ports are reserved, or refused where only a proxy could serve them', async () => {
+      const proxied = new PublishedPorts({ table: 'gantry_none', iptables: false, userlandProxy: true }, log);
+      proxied.restore([BRIDGE], []);
+      assert.throws(() => proxied.publish(PLAIN, [tcp(8200, 80)]), { code: 'not_supported' });
+      await proxied.close({ keepRules: false });
+      const reserved = new PublishedPorts({ table: 'gantry_none', iptables: false, userlandProxy: false }, log);
+      reserved.restore([BRIDGE], []);
+      assert.equal(reserved.publish(PLAIN, [tcp(8200, 80)])[0]!.hostPort, 8200);
+      assert.throws(() => ports.publish(PLAIN, [tcp(8200, 80)]), /address already in use/);
+      assert.doesNotMatch(sh('nft list tables'), /gantry_none/);
+      await reserved.close({ keepRules: false });
+      ports.publish(PLAIN, [tcp(8200, 80)]);
+      ports.unpublish('plain');
+    });
+
     test('a kernel without SCTP forwards it all the same', () => {
       const [port] = ports.publish(PLAIN, [{ ...tcp(9999, 80), protocol: 'sctp' }]);
       assert.deepEqual(port, { containerPort: 80, protocol: 'sctp', hostIp: '0.0.0.0', hostPort: 9999 });

@@ -52,7 +52,7 @@ export interface PublishedPort {
 export interface PortsOptions {
   /** Name of the nftables table (family inet), which is this daemon's alone. */
   table: string;
-  /** --iptables: false leaves netfilter alone; TCP ports are then relayed by the daemon (with --userland-proxy) or only reserved. */
+  /** --iptables: false leaves netfilter alone. Ports are then only reserved, as with dockerd when it has no userland proxy either. */
   iptables: boolean;
   /** --userland-proxy: relay TCP where the kernel cannot translate: IPv6 to a container without it, and [::1]. */
   userlandProxy: boolean;
@@ -64,6 +64,8 @@ export interface Ports {
   removeBridge(name: string): void;
   /**
    * Publishes more ports of a container; it may have some already (publishing on a running container is the same call).
+   * @throws GantryError not_supported for what only a userland proxy could do: UDP from IPv6 to a container without it, and everything
+   * with --iptables=false and --userland-proxy
    * @throws GantryError system, worded as dockerd's, when a port is taken: by us or by another program. Nothing of this call stays then
    */
   publish(endpoint: PortEndpoint, requests: readonly PortRequest[]): PublishedPort[];

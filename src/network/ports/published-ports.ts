@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { errnoOf, messageOf } from '../../api/errors.ts';
+import { errnoOf, messageOf, notSupportedYet } from '../../api/errors.ts';
 import { reflectPort } from '../../linux/netlink/bridge-port.ts';
 import { type Flow, forgetFlows } from '../../linux/netlink/conntrack.ts';
 import { NftBatch } from '../../linux/netlink/nft-batch.ts';
@@ -94,6 +94,12 @@ export class PublishedPorts implements Ports {
   }
 
   publish(endpoint: PortEndpoint, requests: readonly PortRequest[]): PublishedPort[] {
+    if (this.#nft === undefined && this.#options.userlandProxy && requests.length > 0) {
+      throw notSupportedYet(
+        'publishing ports with --iptables=false',
+        'set --userland-proxy=false to only reserve them',
+      );
+    }
     const groups = planPorts(endpoint, requests, { ipv6: this.#ipv6, relay: this.#relay !== undefined });
     const entry = this.#entries.get(endpoint.id) ?? { endpoint, ports: [], mappings: new Map<string, PortMapping>() };
     const before = entry.ports;
