@@ -10,6 +10,7 @@ import { LogDrivers } from '../engine/logs/log-drivers.ts';
 import { Attachments } from '../engine/networks/attachments.ts';
 import { dnsSettings } from '../engine/networks/name-service.ts';
 import { NetworkCatalog } from '../engine/networks/networks.ts';
+import { PortPublisher } from '../engine/networks/port-publisher.ts';
 import { StateStore } from '../engine/state-store.ts';
 import { LocalContainerVolumes } from '../engine/volumes/container-volumes.ts';
 import { Volumes } from '../engine/volumes/volumes.ts';
@@ -18,6 +19,7 @@ import { NameTable } from '../network/dns/names.ts';
 import { DnsObserver } from '../network/dns/observer.ts';
 import { EmbeddedDns } from '../network/dns/server.ts';
 import { LocalNetworks } from '../network/local-networks.ts';
+import { PublishedPorts } from '../network/ports/published-ports.ts';
 import { CgroupControl } from '../runtime/cgroup-control.ts';
 import { ShimMonitors } from '../runtime/monitors.ts';
 import { OciRuntimeProgram } from '../runtime/oci-runtime.ts';
@@ -78,6 +80,13 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   const names = new NameTable();
   const nameServer = new EmbeddedDns(names, log);
   networks.observe(new DnsObserver(nameServer, names, (id) => dnsSettings(networks, containers.resolve(id).record)));
+  const table = `gantry_ports_${settings.bridge?.bridgeName ?? settings.engineId.slice(0, 8)}`;
+  const ports = new PublishedPorts(
+    { table, iptables: settings.bridge?.enableIptables ?? true, userlandProxy: true },
+    log,
+  );
+  networks.observe(new PortPublisher(ports, networks, (id) => containers.resolve(id).record));
+  ports.restore([], []);
   // Storage and networks as well: which of them live depends on the containers that do.
   await containers.restore();
   await images.recover();
@@ -107,6 +116,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
       // With nothing left to serve, the host is given back as it was.
       const live = containers.records().some(({ state }) => state.pid > 0);
       nameServer.closeAll();
+      await ports.close({ keepRules: live });
       await networks.close({ keepLive: live });
       if (!live) removeEmptyCgroup(cgroups, settings.cgroupParent || DEFAULT_CGROUP_PARENT);
       store.close();

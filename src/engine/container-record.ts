@@ -2,6 +2,7 @@ import type { ContainerConfig, EndpointSettings, HealthcheckResult } from '../ap
 import type { HostConfig } from '../api/schemas/host-config.ts';
 import type { MountPoint } from '../api/schemas/mount.ts';
 import type { EndpointInfo } from '../network/contract.ts';
+import type { PublishedPort } from '../network/ports/contract.ts';
 
 export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
 
@@ -55,6 +56,8 @@ export interface ContainerRecord {
   addresses?: Record<string, { ipAddress: string; ipv6Address: string }>;
   /** Present while it runs. */
   sandbox: { sandboxId: string; path: string; endpoints: EndpointInfo[] } | null;
+  /** Ports of the host that are its own while it runs; missing for none. */
+  publishedPorts?: PublishedPort[];
   /** Runtime it was started with. */
   runtime: string;
   /** Labels, log driver and so on are in config and hostConfig. */

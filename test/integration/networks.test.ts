@@ -56,6 +56,25 @@ describe('networks over the API', { skip }, () => {
     for (const container of containers) await ok('DELETE', `/containers/${container}?force=1`);
   };
 
+  test('containers find each other by name, alias and ID, also after a rename and a killed daemon', async () => {
+    await makeNetwork('names');
+    const web = await run('names-web', { names: { Aliases: ['www'] } });
+    await run('names-client', { names: {} });
+    const address = (await inspect(web)).NetworkSettings.Networks.names.IPAddress;
+    const finds = async (name: string) => (await inside('names-client', 'busybox', 'nslookup', name)).includes(address);
+    for (const name of ['names-web', 'www', web.slice(0, 12)]) assert.equal(await finds(name), true, name);
+    await ok('POST', `/containers/${web}/rename?name=names-new`);
+    assert.equal(await finds('names-new'), true);
+    await assert.rejects(finds('names-web'));
+    await daemon.kill9();
+    await daemon.start();
+    assert.equal(await finds('names-new'), true);
+    await ok('POST', '/networks/names/disconnect', { Container: web });
+    await assert.rejects(finds('names-new'));
+    await remove(web, 'names-client');
+    await ok('DELETE', '/networks/names');
+  });
+
   test('made, shown, filtered, refused while in use, removed, pruned', async () => {
     const { Id } = await makeNetwork('one', { Labels: { a: 'b' }, Attachable: true });
     await makeNetwork('two', { Internal: true });

@@ -21,9 +21,9 @@ export function displayPorts(ports: readonly Port[]): string {
   const sorted = [...ports].sort(
     (a, b) =>
       (a.PrivatePort ?? 0) - (b.PrivatePort ?? 0) ||
-      (a.IP ?? '').localeCompare(b.IP ?? '') ||
+      compare(a.IP ?? '', b.IP ?? '') ||
       (a.PublicPort ?? 0) - (b.PublicPort ?? 0) ||
-      (a.Type ?? '').localeCompare(b.Type ?? ''),
+      compare(a.Type ?? '', b.Type ?? ''),
   );
   for (const port of sorted) {
     const number = port.PrivatePort ?? 0;
@@ -47,4 +47,9 @@ export function displayPorts(ports: readonly Port[]): string {
   }
   for (const key of [...groups.keys()]) flush(key);
   return [...published, ...exposed].join(', ');
+}
+
+/** By bytes, as Go does: 0.0.0.0 comes before ::. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

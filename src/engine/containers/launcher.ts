@@ -85,6 +85,7 @@ export class Launcher {
         this.#networkEvent(container, 'disconnect', endpoint);
       }
       record.sandbox = null;
+      delete record.publishedPorts;
     }
     // Whatever the record says: a daemon may have been killed between the two.
     attempt('network', () => networks.releaseSandbox(container.id));

@@ -1,4 +1,6 @@
 import type { EndpointSettings, NetworkSettings, Port } from '../../api/schemas/container.ts';
+import type { PortBinding } from '../../api/schemas/host-config.ts';
+import { portKey } from '../../network/ports/port-request.ts';
 import { namesOf } from '../../network/sandboxes.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import { isUserDefined } from '../networks/endpoint-settings.ts';
@@ -54,13 +56,11 @@ function dnsNamesOf(record: ContainerRecord, aliases: readonly string[]): string
 /** NetworkSettings of inspect, with the fields of the default bridge at its top that API versions up to 1.51 carry. */
 export function networkSettings(record: ContainerRecord, networkIds: NetworkIds): NetworkSettings {
   const bridge = record.sandbox?.endpoints.find((endpoint) => endpoint.networkName === 'bridge');
-  const ports: Record<string, null> = {};
-  if (record.sandbox !== null) for (const port of Object.keys(record.config.ExposedPorts ?? {})) ports[port] = null;
   return {
     Bridge: '',
     SandboxID: record.sandbox?.sandboxId ?? '',
     SandboxKey: record.sandbox?.path ?? '',
-    Ports: ports,
+    Ports: portMap(record),
     HairpinMode: false,
     LinkLocalIPv6Address: '',
     LinkLocalIPv6PrefixLen: 0,
@@ -78,11 +78,23 @@ export function networkSettings(record: ContainerRecord, networkIds: NetworkIds)
   };
 }
 
-/** Ports of a running container for the list: exposed ones, as none is published. */
+/** Ports of a running container: those of the host by which each is reached, null for one that is only exposed. */
+function portMap(record: ContainerRecord): Record<string, PortBinding[] | null> {
+  if (record.sandbox === null) return {};
+  const ports: Record<string, PortBinding[] | null> = {};
+  for (const key of Object.keys(record.config.ExposedPorts ?? {})) ports[key.includes('/') ? key : `${key}/tcp`] = null;
+  for (const port of record.publishedPorts ?? []) {
+    ports[portKey(port)] = [...(ports[portKey(port)] ?? []), { HostIp: port.hostIp, HostPort: String(port.hostPort) }];
+  }
+  return ports;
+}
+
+/** Ports of a running container for the list. */
 export function listedPorts(record: ContainerRecord): Port[] {
-  if (record.sandbox === null) return [];
-  return Object.keys(record.config.ExposedPorts ?? {}).map((key) => {
-    const [port, protocol = 'tcp'] = key.split('/');
-    return { PrivatePort: Number(port), Type: protocol as 'tcp' | 'udp' | 'sctp' };
+  return Object.entries(portMap(record)).flatMap(([key, bindings]) => {
+    const [port, protocol] = key.split('/');
+    const inside = { PrivatePort: Number(port), Type: protocol as 'tcp' | 'udp' | 'sctp' };
+    if (bindings === null) return [inside];
+    return bindings.map(({ HostIp = '', HostPort }) => ({ IP: HostIp, ...inside, PublicPort: Number(HostPort) }));
   });
 }

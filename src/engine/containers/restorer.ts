@@ -158,6 +158,7 @@ export class Restorer {
       await launcher.release(container);
     }
     record.sandbox = null;
+    delete record.publishedPorts;
     if (state.status === 'restarting') move(state, 'exited');
     if (state.status === 'removing' || state.status === 'dead' || !layerThere) {
       if (state.status !== 'removing' && state.status !== 'dead') {

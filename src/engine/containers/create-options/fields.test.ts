@@ -90,7 +90,7 @@ const hostFields: Table = {
   ContainerIDFile: ['/x', 'kept'],
   LogConfig: [{ Type: 'local', Config: {} }, 'engine/logs/log-drivers.ts'],
   NetworkMode: ['none', 'engine/containers/launcher.ts'],
-  PortBindings: [{ '80/tcp': [{ HostPort: '80' }] }, 'refused'],
+  PortBindings: [{ '80/tcp': [{ HostPort: '80' }] }, 'engine/networks/port-publisher.ts'],
   RestartPolicy: [{ Name: 'always' }, 'engine/containers/lifecycle.ts'],
   AutoRemove: [true, 'engine/containers/lifecycle.ts'],
   VolumeDriver: ['nfs', 'engine/volumes/mount-request.ts'],
@@ -101,9 +101,9 @@ const hostFields: Table = {
   CapAdd: [['SYS_ADMIN'], 'spec'],
   CapDrop: [['CHOWN'], 'spec'],
   CgroupnsMode: ['host', 'spec'],
-  Dns: [['10.0.0.1'], 'engine/containers/container-files.ts'],
-  DnsOptions: [['ndots:3'], 'engine/containers/container-files.ts'],
-  DnsSearch: [['example.org'], 'engine/containers/container-files.ts'],
+  Dns: [['10.0.0.1'], 'engine/networks/name-service.ts'],
+  DnsOptions: [['ndots:3'], 'engine/networks/name-service.ts'],
+  DnsSearch: [['example.org'], 'engine/networks/name-service.ts'],
   ExtraHosts: [['a:10.0.0.1'], 'engine/containers/container-files.ts'],
   GroupAdd: [['9'], 'engine/containers/launcher.ts'],
   IpcMode: ['host', 'spec'],
@@ -113,7 +113,7 @@ const hostFields: Table = {
   PidMode: ['host', 'spec'],
   Privileged: [true, 'spec'],
   // Of a container that exposes a port: below.
-  PublishAllPorts: [true, 'engine/containers/create-options/host-config-rules.ts'],
+  PublishAllPorts: [true, 'engine/networks/port-publisher.ts'],
   ReadonlyRootfs: [true, 'spec'],
   SecurityOpt: [['seccomp=unconfined'], 'spec'],
   StorageOpt: [{ size: '1g' }, 'refused'],
@@ -218,10 +218,6 @@ describe('HostConfig', () => {
         HostConfig: without({ ...beside[name], [name]: value }) as HostConfig,
       })));
   }
-  test('PublishAllPorts with a port to publish: refused', () => {
-    const body = { Cmd: ['true'], ExposedPorts: { '80/tcp': {} }, HostConfig: { PublishAllPorts: true } };
-    assert.throws(() => prepare(body), /not supported yet/);
-  });
 });
 
 describe('an update', () => {

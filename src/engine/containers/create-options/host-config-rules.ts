@@ -1,7 +1,9 @@
 import { isIP } from 'node:net';
 import { posix } from 'node:path';
 import { GantryError, notSupportedYet } from '../../../api/errors.ts';
+import type { ContainerConfig } from '../../../api/schemas/container.ts';
 import type { HostConfig } from '../../../api/schemas/host-config.ts';
+import { portRequests } from '../../../network/ports/port-request.ts';
 import { normalizeCapabilities } from '../../../runtime/spec/capabilities.ts';
 import { parseDeviceRule } from '../../../runtime/spec/devices.ts';
 import type { HostFacts } from '../../../runtime/spec/host-facts.ts';
@@ -82,20 +84,10 @@ export function refuseUnsupported(hostConfig: HostConfig): void {
   for (const [present, what] of refused) if (present) throw notSupportedYet(what);
 }
 
-/**
- * Published ports need a network of the container's own; on the host's they mean nothing and on none there is nothing
- * to reach.
- */
-export function checkPublishedPorts(hostConfig: HostConfig, exposedPorts: readonly string[]): string[] {
-  const mode = hostConfig.NetworkMode ?? '';
-  const bindings = Object.keys(hostConfig.PortBindings ?? {});
-  if (mode === 'host') {
-    return bindings.length > 0 ? ['Published ports are discarded when using host network mode'] : [];
-  }
-  if (mode === 'none') return [];
-  if (bindings.length > 0) throw notSupportedYet(`publishing port ${bindings[0]}`);
-  if (hostConfig.PublishAllPorts === true && exposedPorts.length > 0) {
-    throw notSupportedYet(`publishing port ${exposedPorts[0]}`);
-  }
-  return [];
+/** Published ports mean nothing on the host's network. Throws invalid_parameter for what is no port. */
+export function checkPublishedPorts(hostConfig: HostConfig, config: ContainerConfig): string[] {
+  const { PortBindings: bindings, PublishAllPorts: publishAll, NetworkMode: mode } = hostConfig;
+  portRequests({ bindings, exposed: config.ExposedPorts, publishAll: publishAll === true });
+  const discarded = mode === 'host' && Object.keys(bindings ?? {}).length > 0;
+  return discarded ? ['Published ports are discarded when using host network mode'] : [];
 }

@@ -209,7 +209,6 @@ describe('refused with status 400', () => {
 
 describe('not supported yet, never ignored', () => {
   const cases: HostConfig[] = [
-    { PortBindings: { '80/tcp': [{ HostPort: '8080' }] } },
     { Links: ['a:b'] },
     { DeviceRequests: [{ Count: -1 }] },
     { StorageOpt: { size: '1G' } },

@@ -80,7 +80,7 @@ export function prepareCreate(body: CreateBody, context: CreateContext): Prepare
 
   const config = checkConfig(image === null ? userConfig : mergeImageConfig(userConfig, image.config));
   const { path, args } = commandOf(config);
-  warnings.push(...checkPublishedPorts(hostConfig, Object.keys(config.ExposedPorts ?? {})));
+  warnings.push(...checkPublishedPorts(hostConfig, config));
   applyDefaults(hostConfig, context);
   context.checkLogConfig(hostConfig.LogConfig!.Type!, hostConfig.LogConfig!.Config!);
   config.Hostname = hostnameOf(config, hostConfig, context.id);
