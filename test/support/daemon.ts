@@ -243,7 +243,7 @@ class RunningDaemon implements TestDaemon {
       .filter((path) => path.startsWith(`${this.directory}/`));
     for (const path of mounts.reverse()) tryRun('umount', ['-l', path]);
     tryRun('ip', ['link', 'delete', this.bridge]);
-    tryRun('nft', ['delete', 'table', 'inet', `gantry_${this.bridge}`]);
+    for (const kind of ['', 'ports_']) tryRun('nft', ['delete', 'table', 'inet', `gantry_${kind}${this.bridge}`]);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

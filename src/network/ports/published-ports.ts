@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { errnoOf, messageOf, notSupportedYet } from '../../api/errors.ts';
+import { errnoOf, GantryError, messageOf, notSupportedYet } from '../../api/errors.ts';
 import { reflectPort } from '../../linux/netlink/bridge-port.ts';
 import { type Flow, forgetFlows } from '../../linux/netlink/conntrack.ts';
 import { NftBatch } from '../../linux/netlink/nft-batch.ts';
@@ -35,6 +35,8 @@ import { planPorts, relayed, translated } from './publish-plan.ts';
 const CHECK_INTERVAL_MS = 1000;
 /** Ports that sockets are kept for. */
 const HELD_AT_MOST = 1024;
+/** The sets that hold ports, not bridges. */
+const PORT_SETS = /^(fixed|any|ranges)[46]$|^relay6$/;
 
 interface Entry {
   endpoint: PortEndpoint;
@@ -54,6 +56,8 @@ export class PublishedPorts implements Ports {
   readonly #bridges = new Map<string, PortBridge>();
   readonly #entries = new Map<string, Entry>();
   #handle: string | undefined;
+  /** The kernel's refusal of the table as such: a module that is missing. */
+  #lacking: unknown;
   #timer: NodeJS.Timeout | undefined;
 
   /** @throws SystemCallError where the kernel has no nftables */
@@ -76,7 +80,8 @@ export class PublishedPorts implements Ports {
       this.#entries.set(endpoint.id, { endpoint, ports: [...ports], mappings: new Map() });
       this.#relayPorts(endpoint, ports);
     }
-    this.#rebuild();
+    // A kernel that lacks what the rules are made of must not keep the daemon, and what needs no port, from starting.
+    this.#attempt('publish ports', () => this.#rebuild());
     this.#timer = setInterval(() => this.#look(), CHECK_INTERVAL_MS).unref();
   }
 
@@ -136,7 +141,7 @@ export class PublishedPorts implements Ports {
   }
 
   check(): boolean {
-    if (this.#nft === undefined) return false;
+    if (this.#nft === undefined || this.#lacking !== undefined) return false;
     if (!this.#nft.changed(this.#options.table, USER_CHAIN) && this.#handle !== undefined) return false;
     this.#rebuild();
     this.#log.info('the rules of published ports were changed by another program: put back', {
@@ -186,7 +191,7 @@ export class PublishedPorts implements Ports {
     for (const [set, elements] of add) batch.addElements(set, elements);
     if (batch.empty) return;
     if (this.#handle === undefined || nft.changed(this.#options.table, USER_CHAIN)) {
-      this.#rebuild();
+      this.#rebuildFor(add);
       return;
     }
     try {
@@ -197,6 +202,19 @@ export class PublishedPorts implements Ports {
       return;
     }
     this.#settle(nft);
+  }
+
+  /** Where the kernel lacks something, a network can be there that publishes nothing, but no port can be. */
+  #rebuildFor(add: SetElements): void {
+    try {
+      this.#rebuild();
+    } catch (error) {
+      if (this.#lacking === undefined) throw error;
+      if (![...add.keys()].some((set) => PORT_SETS.test(set))) return;
+      const advice = 'load its modules nft_fib_inet, nft_redir, nft_nat and nft_masq, or use --network host';
+      const message = `the kernel refuses the rules of published ports (${messageOf(error)}): ${advice}`;
+      throw new GantryError('unavailable', message, { cause: error });
+    }
   }
 
   #rebuild(): void {
@@ -216,7 +234,13 @@ export class PublishedPorts implements Ports {
     }
     if (this.#relay !== undefined) mergeInto(elements, relayOf(this.#relay.ports()));
     for (const [set, list] of elements) batch.addElements(set, list);
-    nft.commit(batch);
+    this.#lacking = undefined;
+    try {
+      nft.commit(batch);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'EOPNOTSUPP') this.#lacking = error;
+      throw error;
+    }
     this.#handle = nft.tableHandle(table);
     this.#settle(nft);
     // What was sent while the rules were not there is tracked as the host's own, and would stay so.
