@@ -4,10 +4,10 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Plugins } from '../../src/engine/plugins/plugins.ts';
 import type { VolumeDriver } from '../../src/engine/volumes/contract.ts';
 import { LocalDriver } from '../../src/engine/volumes/local-driver.ts';
 import { PluginDriver } from '../../src/engine/volumes/plugin-driver.ts';
+import { Plugins } from '../../src/plugins/plugins.ts';
 import { type RunningPlugin, startVolumePlugin } from '../support/start-volume-plugin.ts';
 
 interface Given {

@@ -1,6 +1,6 @@
 import { GantryError, messageOf } from '../../api/errors.ts';
-import type { CallOptions } from '../plugins/plugin-client.ts';
-import type { Plugins } from '../plugins/plugins.ts';
+import type { CallOptions } from '../../plugins/plugin-client.ts';
+import type { Plugins } from '../../plugins/plugins.ts';
 import type { VolumeDriver } from './contract.ts';
 import type { LocalDriver } from './local-driver.ts';
 import { PluginDriver, VOLUME_SUBSYSTEM } from './plugin-driver.ts';

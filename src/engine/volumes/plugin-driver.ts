@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { GantryError, messageOf } from '../../api/errors.ts';
-import type { CallOptions } from '../plugins/plugin-client.ts';
-import type { Plugins } from '../plugins/plugins.ts';
+import type { CallOptions } from '../../plugins/plugin-client.ts';
+import type { Plugins } from '../../plugins/plugins.ts';
 import type { DriverVolume, VolumeDriver } from './contract.ts';
 
 export const VOLUME_SUBSYSTEM = 'VolumeDriver';

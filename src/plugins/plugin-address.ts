@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import { GantryError } from '../../api/errors.ts';
+import { GantryError } from '../api/errors.ts';
 
 /** Where Docker's plugins say where they are. */
 export interface PluginPaths {

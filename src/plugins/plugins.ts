@@ -1,4 +1,4 @@
-import { GantryError } from '../../api/errors.ts';
+import { GantryError } from '../api/errors.ts';
 import { findPlugin, PLUGIN_PATHS, type PluginPaths, pluginNames } from './plugin-address.ts';
 import { type CallOptions, PluginClient } from './plugin-client.ts';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf, GantryError, messageOf } from '../../api/errors.ts';
+import { errnoOf, GantryError, messageOf } from '../api/errors.ts';
 import type { PluginAddress } from './plugin-address.ts';
 
 /** Media type of the protocol (Docker's plugin API, version 1.2). */
