@@ -22,6 +22,8 @@ export interface InterfaceSettings {
   ipv6Address: string;
   ipv6PrefixLen: number;
   linkLocalIps: readonly string[];
+  /** Its neighbours are other containers, none of which is a router: what one announces as such is passed over. */
+  ignoreRouters: boolean;
   /** By name, with IFNAME in the interface's place. */
   sysctls: Readonly<Record<string, string>>;
 }
@@ -44,6 +46,7 @@ export function setUpInterface(inside: SandboxInside, name: string, settings: In
   // Namespaces begin without IPv6: see NamespacePool.
   if (settings.ipv6Address !== '' || linkLocal.some(({ address }) => isIpv6(address))) {
     sysctls.unshift(['net.ipv6.conf.IFNAME.disable_ipv6', '0']);
+    if (settings.ignoreRouters) sysctls.unshift(['net.ipv6.conf.IFNAME.accept_ra', '0']);
   }
   if (sysctls.length > 0) inNetworkNamespace(inside.path, () => writeSysctls(name, sysctls));
   const { ipAddress, ipPrefixLen, ipv6Address, ipv6PrefixLen } = settings;

@@ -124,6 +124,10 @@ describe('addresses of a subnet', () => {
   });
 
   test('a MAC address is derived from the address', () => {
-    assert.equal(macOf(ip('172.17.0.2').value), '02:42:ac:11:00:02');
+    assert.equal(macOf(4, ip('172.17.0.2').value), '02:42:ac:11:00:02');
+    const [one, other] = [macOf(6, ip('fd00::2').value), macOf(6, ip('fd00::3').value)];
+    for (const mac of [one, other]) assert.match(mac, /^02(:[0-9a-f]{2}){5}$/);
+    assert.equal(macOf(6, ip('fd00:0::2').value), one);
+    assert.notEqual(one, other);
   });
 });

@@ -116,8 +116,13 @@ export function noAddressLeft(family: Family): GantryError {
   return new GantryError('unavailable', `no available IPv${family} addresses on this network's address pools`);
 }
 
-/** The locally administered MAC address that belongs to an IPv4 address: 02:42 and its four bytes. */
-export function macOf(address: bigint): string {
-  const bytes = formatAddress(4, address).split('.').map(Number);
-  return [0x02, 0x42, ...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+/**
+ * The locally administered MAC address that belongs to an IP address, so that neighbours find who has it after a restart: for IPv4 02:42
+ * and its four bytes, for IPv6 bytes that all of it decides.
+ */
+export function macOf(family: Family, address: bigint): string {
+  const text = formatAddress(family, address);
+  const bytes =
+    family === 4 ? [0x42, ...text.split('.').map(Number)] : createHash('sha256').update(text).digest().subarray(0, 5);
+  return [0x02, ...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }

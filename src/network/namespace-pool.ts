@@ -87,6 +87,7 @@ function makeNamespace(directory: string): ReadyNamespace {
     writeSysctl('ipv6/conf/lo/disable_ipv6', '0');
     // An interface announces its address when it comes up: neighbours forget who had that address before.
     writeSysctl('ipv4/conf/default/arp_notify', '1');
+    writeSysctl('ipv6/conf/default/ndisc_notify', '1');
     const socket = new RouteSocket();
     socket.setLink(LOOPBACK_INDEX, { up: true });
     return socket;

@@ -7,11 +7,22 @@ import {
   formatAddress,
   formatNetwork,
   type IpNetwork,
+  lastOf,
   overlaps,
   parseAddress,
+  parseCidr,
+  sizeOf,
   splitCidr,
 } from './ip.ts';
 import { chooseNetwork, SubnetAllocator } from './ipam.ts';
+
+const LINK_LOCAL = parseCidr('fe80::/64').network;
+const UNUSABLE = [
+  { range: parseCidr('0.0.0.0/8').network, what: 'this network (RFC 1122)' },
+  { range: parseCidr('224.0.0.0/4').network, what: 'multicast' },
+  { range: parseCidr('ff00::/8').network, what: 'multicast' },
+  { range: parseCidr('::ffff:0:0/96').network, what: 'IPv4 within IPv6' },
+];
 
 export interface PoolSurroundings {
   /** Subnets of other networks. */
@@ -118,14 +129,24 @@ function problemsOf(config: IPAMConfig, enableIpv6: boolean): string[] {
     if (problem !== null) problems.push(`invalid ${what}: ${problem}`);
   };
   if (subnet.address !== network.base) complain(`subnet ${text}`, `it should be ${formatNetwork(network)}`);
+  complain(`subnet ${text}`, unusable(network));
   if (rangeText !== '') {
     for (const problem of rangeProblems(rangeText, network)) complain(`ip-range ${rangeText}`, problem);
   }
-  complain(`gateway ${gateway}`, addressProblem(gateway, network));
+  complain(`gateway ${gateway}`, addressProblem(gateway, network) ?? edgeProblem(gateway, network));
   for (const [name, address] of Object.entries(config.AuxiliaryAddresses ?? {})) {
     complain(`auxiliary address ${name}`, addressProblem(address, network));
   }
   return problems;
+}
+
+/** A gateway is a host: null when it can be one. */
+function edgeProblem(text: string, network: IpNetwork): string | null {
+  const value = parseAddress(text)?.value;
+  // As SubnetAllocator: a /31 has no such addresses.
+  if (value === undefined || sizeOf(network) <= 2n) return null;
+  if (value === network.base) return 'it is the address of the network';
+  return network.family === 4 && value === lastOf(network) ? 'it is the broadcast address' : null;
 }
 
 function rangeProblems(text: string, parent: IpNetwork): string[] {
@@ -141,6 +162,16 @@ function rangeProblems(text: string, parent: IpNetwork): string[] {
     problems.push(`parent subnet ${formatNetwork(parent)} doesn't contain ip-range`);
   }
   return problems;
+}
+
+/** What no interface can have addresses of; null for others. */
+function unusable(network: IpNetwork): string | null {
+  // Every link has this one; under another prefix length the kernel and the engine would not mean the same (RFC 4291 section 2.5.6).
+  if (overlaps(network, LINK_LOCAL) && formatNetwork(network) !== formatNetwork(LINK_LOCAL)) {
+    return `it clashes with the Link-Local prefix ${formatNetwork(LINK_LOCAL)}`;
+  }
+  const kind = UNUSABLE.find(({ range }) => overlaps(range, network));
+  return kind === undefined ? null : `${formatNetwork(kind.range)} is ${kind.what}`;
 }
 
 /** null for none. */

@@ -167,7 +167,7 @@ export class NetworkRegistry {
         const text = formatAddress(family, address);
         if (family === 4) Object.assign(chosen, { ipAddress: text, ipPrefixLen: prefixLength, gateway });
         else Object.assign(chosen, { ipv6Address: text, ipv6PrefixLen: prefixLength, ipv6Gateway: gateway });
-        if (family === 4 && chosen.macAddress === '') chosen.macAddress = macOf(address);
+        if (chosen.macAddress === '') chosen.macAddress = macOf(family, address);
       }
     } catch (error) {
       this.release(network, chosen);

@@ -240,7 +240,8 @@ export class Sandboxes {
       const { containerId } = open;
       const { macAddress } = addresses;
       hostInterfaceName = driver.connect(state, { containerId, namespace: inside.fd, interfaceName, macAddress });
-      const link = setUpInterface(inside, interfaceName, { ...request, ...addresses });
+      const ignoreRouters = driver.ownSubnets;
+      const link = setUpInterface(inside, interfaceName, { ...request, ...addresses, ignoreRouters });
       const { linkLocalIps, gatewayPriority } = request;
       const endpoint: EndpointInfo = {
         networkName: record.name,

@@ -311,6 +311,21 @@ describe('network drivers', { skip }, () => {
     assert.deepEqual([only.endpoints[0]!.ipAddress, only.endpoints[0]!.ipv6Gateway], ['', 'fd00:7::fe']);
     assert.ok(reaches(only.path, OUTSIDE6));
     assert.ok(!reaches(only.path, two.endpoints[0]!.ipv6Address), 'networks are apart');
+    for (const key of ['accept_ra', 'accept_redirects']) {
+      assert.equal(sh(`cat /proc/sys/net/ipv6/conf/gt0/${key}`).trim(), '0', 'no container is a router to the host');
+    }
+    assert.equal(inside(one.path, 'cat /proc/sys/net/ipv6/conf/eth0/accept_ra').trim(), '0');
+    // Neighbours know the address by its link address: the same after a restart, another one is announced.
+    const peer = net.createSandbox(sandbox('peer', endpoint('six')));
+    for (const macAddress of ['', '02:00:00:00:00:99']) {
+      assert.ok(reaches(peer.path, 'fd00:7::9'));
+      net.releaseSandbox('only');
+      const back = net.createSandbox(sandbox('only', endpoint('six', { ipv6Address: 'fd00:7::9', macAddress })));
+      const mac = back.endpoints[0]!.macAddress;
+      assert.equal(mac, macAddress || only.endpoints[0]!.macAddress);
+      assert.ok(reaches(peer.path, 'fd00:7::9'), `at once, by ${mac}`);
+    }
+    net.releaseSandbox('peer');
     for (const id of ['one', 'two', 'only']) net.releaseSandbox(id);
     for (const name of ['dual', 'six']) await net.remove(net.find(name)!.id);
     await net.close({ keepLive: false });

@@ -130,7 +130,7 @@ export const FILTERS: Readonly<Record<string, Readonly<Record<string, Completion
   },
   'network ls': {
     dangling: yesOrNo,
-    driver: words('bridge', 'host', 'null'),
+    driver: words('bridge', 'host', 'ipvlan', 'macvlan', 'null'),
     id: null,
     label: null,
     name: { kind: 'network' },

@@ -98,6 +98,7 @@ export class BridgeDriver implements NetworkDriver {
       if (made) routes.setLink(name, { alias: bridgeAlias(name) });
       link = routes.link(name)!;
       const own = link.alias === bridgeAlias(name);
+      if (own) hearNoRouters(name);
       if (record.enableIpv6) enableIpv6(name);
       this.#giveAddresses(record, link.index, own);
       routes.setLink(link.index, own ? { up: true, mtu } : { up: true });
@@ -159,17 +160,32 @@ export class BridgeDriver implements NetworkDriver {
   }
 }
 
-/** Whatever the host's default for new interfaces is; and no router's announcement may change what we have set. */
-function enableIpv6(name: string): void {
-  for (const [key, value] of [
-    ['disable_ipv6', '0'],
-    ['accept_ra', '0'],
-  ]) {
+/**
+ * The host takes no addresses, routes or redirects that a container announces (CVE-2020-13401), not on a network without IPv6 either: its
+ * bridge has a link-local address.
+ */
+function hearNoRouters(name: string): void {
+  for (const key of ['accept_ra', 'accept_redirects']) {
     try {
-      writeFileSync(`/proc/sys/net/ipv6/conf/${name}/${key}`, value!);
-    } catch (cause) {
-      if (errnoOf(cause) !== 'ENOENT') throw cause;
-      throw new GantryError('not_supported', 'this host has no IPv6', { cause });
+      writeSetting(name, key, '0');
+    } catch (error) {
+      // A host without IPv6 hears nothing.
+      if (errnoOf(error) !== 'ENOENT') throw error;
     }
   }
+}
+
+/** Whatever the host's default for new interfaces is. */
+function enableIpv6(name: string): void {
+  try {
+    writeSetting(name, 'accept_ra', '0');
+    writeSetting(name, 'disable_ipv6', '0');
+  } catch (cause) {
+    if (errnoOf(cause) !== 'ENOENT') throw cause;
+    throw new GantryError('not_supported', 'this host has no IPv6', { cause });
+  }
+}
+
+function writeSetting(name: string, key: string, value: string): void {
+  writeFileSync(`/proc/sys/net/ipv6/conf/${name}/${key}`, value);
 }
