@@ -5,10 +5,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import { TarError } from '../tar/entry.ts';
-import { BLOCK, encodeHeader } from '../tar/header.ts';
-import { encodePax } from '../tar/pax.ts';
+import { BLOCK } from '../tar/header.ts';
 import { HardLinks } from '../tar/stat.ts';
-import { END_OF_ARCHIVE, encodeEntry, paddingFor } from '../tar/writer.ts';
+import { END_OF_ARCHIVE, encodeEntry, encodeRecords } from '../tar/writer.ts';
 import { entryOf, membersOf, TarOutput } from './tree-tar.ts';
 
 const KEY = 'comment';
@@ -44,22 +43,8 @@ export async function* sealed(members: AsyncIterable<Buffer>): AsyncGenerator<Bu
 }
 
 function tail(hash: Hash): Buffer {
-  const data = encodePax([{ key: KEY, value: `${PREFIX}${hash.digest('hex')}` }]);
-  const { block } = encodeHeader({
-    name: 'pax_global_header',
-    typeflag: 'g',
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    size: data.length,
-    mtime: 0,
-    linkName: '',
-    uname: '',
-    gname: '',
-    devMajor: 0,
-    devMinor: 0,
-  });
-  return Buffer.concat([block, data, paddingFor(data.length), END_OF_ARCHIVE]);
+  const records = [{ key: KEY, value: `${PREFIX}${hash.digest('hex')}` }];
+  return Buffer.concat([encodeRecords('g', 'pax_global_header', records), END_OF_ARCHIVE]);
 }
 
 /**

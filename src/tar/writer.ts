@@ -70,17 +70,21 @@ export function encodeEntry(entry: TarEntry): Buffer {
   }
   if (records.length === 0) return block;
   records.sort((a, b) => (a.key < b.key ? -1 : 1));
-  const data = encodePax(records);
   const slash = entry.name.replace(/\/+$/, '').lastIndexOf('/');
   const base = entry.name
     .slice(slash + 1)
     .replace(/[^\x20-\x7e]/g, '_')
     .replace(/\/+$/, '');
-  const pax = encodeHeader({
-    ...fields,
-    // The name is for tars that know no pax and would extract the records as a file.
-    name: `PaxHeaders.0/${base}`.slice(0, 100),
-    typeflag: 'x',
+  // The name is for tars that know no pax and would extract the records as a file.
+  return Buffer.concat([encodeRecords('x', `PaxHeaders.0/${base}`.slice(0, 100), records), block]);
+}
+
+/** A member that is pax records: of the entry behind it ("x"), or of the whole archive ("g"). */
+export function encodeRecords(typeflag: 'x' | 'g', name: string, records: readonly PaxRecord[]): Buffer {
+  const data = encodePax(records);
+  const { block } = encodeHeader({
+    name,
+    typeflag,
     mode: 0,
     uid: 0,
     gid: 0,
@@ -92,5 +96,5 @@ export function encodeEntry(entry: TarEntry): Buffer {
     devMajor: 0,
     devMinor: 0,
   });
-  return Buffer.concat([pax.block, data, paddingFor(data.length), block]);
+  return Buffer.concat([block, data, paddingFor(data.length)]);
 }

@@ -1,10 +1,9 @@
 /** Every filter of the lists and of events really filters, and wrong ones are refused in Docker's words. Needs root. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { importBusybox } from './api-helpers.ts';
 
-const BUSYBOX = '/var/cache/gantry-test/busybox.tar';
 const skip = process.getuid?.() === 0 ? false : 'needs root';
 let daemon: TestDaemon;
 let bridgeId = '';
@@ -12,7 +11,7 @@ let bridgeId = '';
 before(async () => {
   if (skip) return;
   daemon = await startDaemon();
-  await daemon.request('POST', '/images/create?fromSrc=-&repo=busybox', undefined, { raw: readFileSync(BUSYBOX) });
+  await importBusybox(daemon);
   const make = async (name: string, body: object, start: boolean) => {
     const created = await daemon.request('POST', `/containers/create?name=${name}`, { Image: 'busybox', ...body });
     assert.equal(created.status, 201, created.text);

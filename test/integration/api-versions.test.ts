@@ -1,20 +1,20 @@
 /** What clients of older API versions see and mean, on a real daemon. Needs root. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Answer, startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { importBusybox } from './api-helpers.ts';
 
-const BUSYBOX = '/var/cache/gantry-test/busybox.tar';
 const skip = process.getuid?.() === 0 ? false : 'needs root';
 let daemon: TestDaemon;
 
 before(async () => {
   if (skip) return;
   daemon = await startDaemon();
-  await daemon.request('POST', '/images/create?fromSrc=-&repo=busybox', undefined, { raw: readFileSync(BUSYBOX) });
+  await importBusybox(daemon);
 });
 after(async () => await daemon?.[Symbol.asyncDispose]());
 

@@ -1,19 +1,18 @@
 /** attach with logs=1&stream=1: the log and the stream that goes on from it make up the output to the byte. Needs root. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { importBusybox } from './api-helpers.ts';
 import { unframe } from './monitor-fixture.ts';
 
-const BUSYBOX = '/var/cache/gantry-test/busybox.tar';
 const skip = process.getuid?.() === 0 ? false : 'needs root';
 let daemon: TestDaemon;
 
 before(async () => {
   if (skip) return;
   daemon = await startDaemon();
-  await daemon.request('POST', '/images/create?fromSrc=-&repo=busybox', undefined, { raw: readFileSync(BUSYBOX) });
+  await importBusybox(daemon);
 });
 after(async () => await daemon?.[Symbol.asyncDispose]());
 

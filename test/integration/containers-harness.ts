@@ -33,6 +33,7 @@ import { ShimMonitors } from '../../src/runtime/monitors.ts';
 import { OciRuntimeProgram } from '../../src/runtime/oci-runtime.ts';
 import { readHostFacts } from '../../src/runtime/spec/host-facts.ts';
 import { openStorage } from '../../src/storage/storage.ts';
+import { bridgeOptions } from '../support/network-requests.ts';
 
 const SHIM = resolve(import.meta.dirname, '../../shim/build/gantry-shim');
 
@@ -169,16 +170,7 @@ function testSettings(dataRoot: string, execRoot: string, bridgeName: string): E
     seccompProfile: '',
     seccompProfileName: 'builtin',
     noNewPrivileges: false,
-    bridge: {
-      bridgeName,
-      bip: `10.213.${octet}.1/24`,
-      mtu: 1500,
-      pools: [],
-      enableIptables: true,
-      enableIpForward: true,
-      enableIpMasq: true,
-      icc: true,
-    },
+    bridge: bridgeOptions(bridgeName, { bip: `10.213.${octet}.1/24` }),
     dns: [],
     dnsSearch: [],
     dnsOptions: [],

@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { bindInet, connectInet } from '../../src/linux/inet-socket.ts';
-import { check, declare } from '../../src/linux/libc.ts';
 import { inNetworkNamespace, pinNetworkNamespace, unpinNamespace } from '../../src/linux/namespace.ts';
 import { Forwarder, ForwardingBudget } from '../../src/network/dns/forwarder.ts';
 import { frame } from '../../src/network/dns/frames.ts';
@@ -17,12 +16,12 @@ import { type NamedEndpoint, NameTable } from '../../src/network/dns/names.ts';
 import { type DnsSandbox, EmbeddedDns } from '../../src/network/dns/server.ts';
 import { makeEmbeddedResolvConf } from '../../src/network/resolv-conf.ts';
 import { FakeUpstream, knowing } from '../support/fake-upstream.ts';
+import { enterOwnNetworkNamespace, sh } from '../support/own-namespace.ts';
 
 /**
  * Network namespaces of the test's own: this process is in one that plays the host; "box" is a container's, joined to "outside" by a pair of
  * interfaces. The servers that know the rest of the world answer by what the name asked for begins with. The client is dig(1).
  */
-const CLONE_NEWNET = 0x40000000;
 const OUTSIDE = '203.0.113.1';
 const BOX = '203.0.113.2';
 const SILENT = '203.0.113.77';
@@ -45,12 +44,6 @@ const log = {
     warnings.push(`${message} ${JSON.stringify(fields)}`);
   },
 };
-
-function sh(command: string): string {
-  const result = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
-  assert.equal(result.status, 0, `${command}: ${result.stderr}`);
-  return result.stdout;
-}
 
 const dig = (...args: string[]): Promise<string> => digFrom(box, '@127.0.0.11', ...args);
 
@@ -127,7 +120,7 @@ describe('the embedded DNS server', { skip }, () => {
     directory = mkdtempSync(join(tmpdir(), 'gantry-dns-'));
     outside = join(directory, 'outside');
     box = join(directory, 'box');
-    check(declare('int unshare(int flags)')(CLONE_NEWNET), 'unshare');
+    enterOwnNetworkNamespace();
     sh('ip link set lo up');
     pinNetworkNamespace(outside, () => {});
     pinNetworkNamespace(box, () => {});

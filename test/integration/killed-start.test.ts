@@ -1,12 +1,13 @@
 /** A start whose runtime or monitor is killed at some point in it leaves nothing, and the container can be started again. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { createReadStream, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { importBusybox } from './api-helpers.ts';
 
 describe('a start that is killed', { timeout: 300_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'gantry-killed-'));
@@ -26,10 +27,7 @@ esac
     writeFileSync(join(directory, 'runtime'), script, { mode: 0o755 });
     writeFileSync(stage, 'none 0\n');
     daemon = await startDaemon({ flags: ['--add-runtime', `mortal=${directory}/runtime`] });
-    const loaded = await daemon.request('POST', '/images/create?fromSrc=-&repo=busybox', undefined, {
-      raw: createReadStream('/var/cache/gantry-test/busybox.tar'),
-    });
-    assert.equal(loaded.status, 200, loaded.text);
+    await importBusybox(daemon);
   });
   after(async () => {
     await daemon[Symbol.asyncDispose]();

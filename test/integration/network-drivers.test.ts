@@ -5,19 +5,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { check, declare } from '../../src/linux/libc.ts';
 import { listMounts, MNT_DETACH, umount } from '../../src/linux/mount.ts';
 import { pinNetworkNamespace } from '../../src/linux/namespace.ts';
 import { RouteSocket } from '../../src/linux/netlink/route.ts';
 import type { NetworkRecord } from '../../src/network/contract.ts';
 import { LocalNetworks } from '../../src/network/local-networks.ts';
-import { alive, bridged, endpoint, sandbox } from '../support/network-requests.ts';
+import { alive, bridged, bridgeOptions, endpoint, sandbox } from '../support/network-requests.ts';
+import { enterOwnNetworkNamespace, sh } from '../support/own-namespace.ts';
 
 /**
  * The suite that every network driver passes, and what each is alone in. In a network namespace of its own that plays the host, with a
  * link ("up0") to another that plays a machine outside.
  */
-const CLONE_NEWNET = 0x40000000;
 const OUTSIDE = '203.0.113.2';
 const OUTSIDE6 = '2001:db8:9::2';
 
@@ -65,12 +64,6 @@ const log = {
 let directory = '';
 let outside = '';
 
-function sh(command: string): string {
-  const result = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
-  assert.equal(result.status, 0, `${command}: ${result.stderr}`);
-  return result.stdout;
-}
-
 const inside = (path: string, command: string): string => sh(`nsenter --net=${path} sh -c '${command}'`);
 
 /** Whether a packet comes back. */
@@ -78,19 +71,9 @@ const reaches = (path: string, address: string): boolean =>
   spawnSync('nsenter', [`--net=${path}`, 'busybox', 'ping', '-c1', '-W1', address]).status === 0;
 
 function networks(): LocalNetworks {
-  const options = {
-    bridgeName: 'gt0',
-    bip: '',
-    mtu: 1500,
-    pools: [],
-    enableIptables: true,
-    enableIpForward: true,
-    enableIpMasq: true,
-    icc: true,
-  };
   const none = { dns: [], dnsSearch: [], dnsOptions: [] };
   const execRoot = join(directory, 'run');
-  return new LocalNetworks(options, { execRoot, engineId: 'test', dns: none, hostGatewayIps: [], log });
+  return new LocalNetworks(bridgeOptions('gt0'), { execRoot, engineId: 'test', dns: none, hostGatewayIps: [], log });
 }
 
 function record(name: string, more: Partial<NetworkRecord> = {}): NetworkRecord {
@@ -159,7 +142,7 @@ describe('network drivers', { skip }, () => {
   before(() => {
     directory = mkdtempSync(join(tmpdir(), 'gantry-drivers-'));
     outside = join(directory, 'outside');
-    check(declare('int unshare(int flags)')(CLONE_NEWNET), 'unshare');
+    enterOwnNetworkNamespace();
     pinNetworkNamespace(outside, () => {});
     sh(`ip link set lo up; ip link add up0 type veth peer name eth0 netns ${outside}
         ip addr add 203.0.113.1/24 dev up0; ip addr add 2001:db8:9::1/64 dev up0 nodad; ip link set up0 up

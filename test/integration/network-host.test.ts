@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { listMounts } from '../../src/linux/mount.ts';
 import { LocalNetworks } from '../../src/network/local-networks.ts';
-import { bridged } from '../support/network-requests.ts';
+import { bridged, bridgeOptions } from '../support/network-requests.ts';
 
 const BRIDGE = 'gantrytest0';
 const MIRROR = 'deb.debian.org';
@@ -37,25 +37,13 @@ test("on the machine itself: names resolve and Debian's mirror answers through N
 }, async () => {
   const execRoot = mkdtempSync(join(tmpdir(), 'gantry-network-host-'));
   const none = { dns: [], dnsSearch: [], dnsOptions: [] };
-  const net = new LocalNetworks(
-    {
-      bridgeName: BRIDGE,
-      bip: '',
-      mtu: 1500,
-      pools: [],
-      enableIptables: true,
-      enableIpForward: true,
-      enableIpMasq: true,
-      icc: true,
-    },
-    {
-      execRoot,
-      engineId: 'test',
-      dns: none,
-      hostGatewayIps: [],
-      log: { info: () => {}, warn: (message) => assert.fail(message) },
-    },
-  );
+  const net = new LocalNetworks(bridgeOptions(BRIDGE), {
+    execRoot,
+    engineId: 'test',
+    dns: none,
+    hostGatewayIps: [],
+    log: { info: () => {}, warn: (message) => assert.fail(message) },
+  });
   await net.init([], []);
   try {
     const { path } = net.createSandbox(bridged('one'));

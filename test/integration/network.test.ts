@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { check, declare } from '../../src/linux/libc.ts';
 import { listMounts, MNT_DETACH, umount } from '../../src/linux/mount.ts';
 import { inNetworkNamespace, pinNetworkNamespace } from '../../src/linux/namespace.ts';
 import { RouteSocket } from '../../src/linux/netlink/route.ts';
 import type { BridgeOptions } from '../../src/network/contract.ts';
 import { LocalNetworks } from '../../src/network/local-networks.ts';
-import { alive, bridged, sandbox } from '../support/network-requests.ts';
+import { alive, bridged, bridgeOptions, sandbox } from '../support/network-requests.ts';
+import { enterOwnNetworkNamespace, sh } from '../support/own-namespace.ts';
 
 /**
  * Runs in a network namespace of its own that plays the host, joined by a pair of interfaces to another that plays the outside world: no
@@ -20,7 +20,6 @@ import { alive, bridged, sandbox } from '../support/network-requests.ts';
  */
 const OUTSIDE = '203.0.113.2';
 const UPLINK = '203.0.113.1';
-const CLONE_NEWNET = 0x40000000;
 const none = { dns: [], dnsSearch: [], dnsOptions: [] };
 
 const skip = process.getuid?.() === 0 ? false : 'needs root';
@@ -34,12 +33,6 @@ const log = {
     warnings.push(`${message} ${JSON.stringify(fields)}`);
   },
 };
-
-function sh(command: string): string {
-  const result = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
-  assert.equal(result.status, 0, `${command}: ${result.stderr}`);
-  return result.stdout;
-}
 
 /** stdout of a program inside a namespace, undefined when it fails; does not block the servers of this process. */
 async function inside(path: string, command: string): Promise<string | undefined> {
@@ -66,18 +59,7 @@ function serve(path: string): void {
 }
 
 function networks(name: string, changes: Partial<BridgeOptions> = {}): LocalNetworks {
-  const options: BridgeOptions = {
-    bridgeName: name,
-    bip: '',
-    mtu: 1500,
-    pools: [],
-    enableIptables: true,
-    enableIpForward: true,
-    enableIpMasq: true,
-    icc: true,
-    ...changes,
-  };
-  return new LocalNetworks(options, {
+  return new LocalNetworks(bridgeOptions(name, changes), {
     execRoot: join(directory, name),
     engineId: name,
     dns: none,
@@ -101,7 +83,7 @@ describe('the default bridge', { skip }, () => {
   before(() => {
     directory = mkdtempSync(join(tmpdir(), 'gantry-network-'));
     outside = join(directory, 'outside');
-    check(declare('int unshare(int flags)')(CLONE_NEWNET), 'unshare');
+    enterOwnNetworkNamespace();
     pinNetworkNamespace(outside, () => {});
     sh(`ip link set lo up; ip link add up0 type veth peer name eth0 netns ${outside}
         ip addr add ${UPLINK}/24 dev up0; ip link set up0 up
@@ -266,7 +248,7 @@ describe('the default bridge', { skip }, () => {
   test('a killed daemon: the next one takes back what lives and removes the rest', async () => {
     const script = `
       import { LocalNetworks } from ${JSON.stringify(new URL('../../src/network/local-networks.ts', import.meta.url).href)};
-      const net = new LocalNetworks(${JSON.stringify({ bridgeName: 'gt0', bip: '', mtu: 1500, pools: [], enableIptables: true, enableIpForward: true, enableIpMasq: true, icc: true })},
+      const net = new LocalNetworks(${JSON.stringify(bridgeOptions('gt0'))},
         { execRoot: ${JSON.stringify(join(directory, 'gt0'))}, engineId: 'gt0', dns: {}, hostGatewayIps: [], log: console });
       import { bridged, sandbox } from ${JSON.stringify(new URL('../support/network-requests.ts', import.meta.url).href)};
       await net.init([], []);

@@ -1,19 +1,17 @@
 /** A monitor that somebody stopped keeps neither the daemon from starting nor its container from being removed. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { importBusybox } from './api-helpers.ts';
 
 describe('a stopped monitor', { timeout: 180_000 }, () => {
   let daemon: TestDaemon;
   before(async () => {
     daemon = await startDaemon();
-    const loaded = await daemon.request('POST', '/images/create?fromSrc=-&repo=busybox', undefined, {
-      raw: createReadStream('/var/cache/gantry-test/busybox.tar'),
-    });
-    assert.equal(loaded.status, 200, loaded.text);
+    await importBusybox(daemon);
   });
   after(() => daemon[Symbol.asyncDispose]());
 

@@ -1,19 +1,14 @@
 /** Containers live through a killed, stopped and restarted daemon: logs to the byte, exit codes, OOM flags, attach and exec. */
 import assert from 'node:assert/strict';
-import { createReadStream } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { startDaemon, type TestDaemon } from '../support/daemon.ts';
-
-const BUSYBOX = '/var/cache/gantry-test/busybox.tar';
+import { importBusybox } from './api-helpers.ts';
 
 describe('a container and a daemon that dies', () => {
   let daemon: TestDaemon;
   before(async () => {
     daemon = await startDaemon();
-    const loaded = await daemon.request('POST', '/images/create?fromSrc=-&repo=busybox&tag=latest', undefined, {
-      raw: createReadStream(BUSYBOX),
-    });
-    assert.equal(loaded.status, 200, loaded.text);
+    await importBusybox(daemon);
   });
   after(() => daemon[Symbol.asyncDispose]());
 

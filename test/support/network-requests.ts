@@ -1,4 +1,10 @@
-import type { EndpointInfo, EndpointRequest, LiveSandbox, SandboxRequest } from '../../src/network/contract.ts';
+import type {
+  BridgeOptions,
+  EndpointInfo,
+  EndpointRequest,
+  LiveSandbox,
+  SandboxRequest,
+} from '../../src/network/contract.ts';
 
 /** A place on a network with everything left to it but `more`. */
 export function endpoint(network: string, more: Partial<EndpointRequest> = {}): EndpointRequest {
@@ -29,4 +35,19 @@ export function bridged(containerId: string, more: Partial<EndpointRequest> = {}
 /** A container that ran on while no daemon was there. */
 export function alive(containerId: string, endpoints: EndpointInfo[]): LiveSandbox {
   return { containerId, name: containerId, hostname: containerId, endpoints, aliases: {} };
+}
+
+/** The default bridge as an administrator who says nothing gets it, but for its name. */
+export function bridgeOptions(bridgeName: string, changes: Partial<BridgeOptions> = {}): BridgeOptions {
+  return {
+    bridgeName,
+    bip: '',
+    mtu: 1500,
+    pools: [],
+    enableIptables: true,
+    enableIpForward: true,
+    enableIpMasq: true,
+    icc: true,
+    ...changes,
+  };
 }
