@@ -240,7 +240,10 @@ export interface Networks {
   prepare(record: NetworkRecord): void;
   /** Makes it on the host. Nothing is left when it throws. */
   add(record: NetworkRecord): Promise<void>;
-  /** Takes it from the host. Nobody may be on it. */
+  /**
+   * Takes it from the host. Nobody may be on it. When this returns, its name and subnets may be another's: its record is to be deleted
+   * before anything else happens. The promise is for the rules. Throws SystemCallError with nothing changed.
+   */
   remove(id: string): Promise<void>;
   /** The records of all networks: bridge, host, none and the user-defined ones. */
   records(): NetworkRecord[];

@@ -32,7 +32,13 @@ export class HostPorts {
       this.#reaper = undefined;
       this.reap().catch((error: unknown) => this.#log.warn('cannot remove interfaces', { error: messageOf(error) }));
     }, REAP_DELAY_MS).unref();
-    if (link.master !== 0) this.#routes.disablePort(link.index);
+    if (link.master === 0) return;
+    try {
+      this.#routes.disablePort(link.index);
+    } catch (error) {
+      // Half made, it was never up.
+      if (errnoOf(error) !== 'ENETDOWN') throw error;
+    }
   }
 
   /** Lets go of bridges' ports that belong to no running container. Other daemons' interfaces have other aliases. */

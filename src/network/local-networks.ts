@@ -24,7 +24,7 @@ import type { NetworkLog } from './log.ts';
 import { NamespacePool } from './namespace-pool.ts';
 import { installNat, removeNat, tableName } from './nat-rules.ts';
 import { makePinDirectory, removePinDirectory } from './pin-directory.ts';
-import { NetworkRegistry } from './registry.ts';
+import { type ActiveNetwork, NetworkRegistry } from './registry.ts';
 import { type EmbeddedResolvConf, makeEmbeddedResolvConf, makeResolvConf, readHostResolvConf } from './resolv-conf.ts';
 import { SandboxOwners } from './sandbox-owners.ts';
 import { Sandboxes } from './sandboxes.ts';
@@ -132,16 +132,11 @@ export class LocalNetworks implements Networks {
     if (record.driver === 'bridge' && !record.internal) await this.#forward?.refresh();
   }
 
-  async remove(id: string): Promise<void> {
+  remove(id: string): Promise<void> {
     const { registry } = this.#up;
     const network = registry.get(id);
-    if (network === undefined) return;
     registry.remove(id);
-    await this.#applyRules();
-    const { state } = network;
-    if (network.record.driver === 'bridge' && state !== undefined && this.#common().enableIptables) {
-      await stopAcceptingForwarding(state.interfaceName);
-    }
+    return network === undefined ? Promise.resolve() : this.#removeRules(network);
   }
 
   records(): NetworkRecord[] {
@@ -243,6 +238,13 @@ export class LocalNetworks implements Networks {
   /** Bridges whose containers reach other networks. */
   #forwarding(): string[] {
     return this.#up.registry.bridgeRules().flatMap((rules) => (rules.internal ? [] : [rules.bridgeName]));
+  }
+
+  async #removeRules({ record, state }: ActiveNetwork): Promise<void> {
+    await this.#applyRules();
+    if (record.driver === 'bridge' && state !== undefined && this.#common().enableIptables) {
+      await stopAcceptingForwarding(state.interfaceName);
+    }
   }
 
   #applyRules(): Promise<void> {

@@ -4,11 +4,11 @@ import { GantryError } from '../api/errors.ts';
 import type { RouteSocket } from '../linux/netlink/route.ts';
 import { hostNetworks } from './built-in.ts';
 import type { EndpointRequest, NetworkDriver, NetworkRecord, NetworkState } from './contract.ts';
-import { BridgeDriver, bridgeNameOf } from './drivers/bridge.ts';
+import { BridgeDriver, bridgeNameOf, removeOwnBridge } from './drivers/bridge.ts';
 import { boolOption, ENABLE_ICC, ENABLE_MASQUERADE } from './drivers/options.ts';
 import { PlainDriver } from './drivers/plain.ts';
 import { StackedDriver } from './drivers/stacked.ts';
-import { formatAddress, parseAddress, splitCidr } from './ip.ts';
+import { formatAddress, overlaps, parseAddress, splitCidr } from './ip.ts';
 import { DEFAULT_ADDRESS_POOLS, localIpv6Pool, macOf, noAddressLeft, type SubnetAllocator } from './ipam.ts';
 import type { BridgeRules } from './nat-rules.ts';
 import { allocatorOf, preparePools } from './prepare.ts';
@@ -94,15 +94,28 @@ export class NetworkRegistry {
     if (driver.routesByInterface(record)) for (const pool of record.pools) if (!pool.given) pool.gateway = '';
   }
 
-  /** Brings a network up. Throws what its driver throws. */
+  /**
+   * Brings a network up. Throws what its driver throws, and forbidden when its subnets are those of one that is up: stored networks were apart
+   * from each other, but --bip or the address of an existing bridge may have changed since.
+   */
   add(record: NetworkRecord): void {
     const driver = this.#driverOf(record);
+    const allocators = record.pools.map(allocatorOf);
+    const rival = this.all().find(
+      ({ state, allocators: others }) =>
+        state !== undefined &&
+        others.some((other) => allocators.some((allocator) => overlaps(other.network, allocator.network))),
+    );
+    if (rival !== undefined) {
+      this.#removeLeft(record);
+      throw new GantryError('forbidden', `its subnets overlap with those of network ${rival.record.name}`);
+    }
     if (record.driver === 'bridge' && this.#options.enableIpForward) {
       if (record.enableIpv4) writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
       if (record.enableIpv6) writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
     }
     const state = driver.add(record);
-    this.#networks.set(record.id, { record, driver, state, allocators: record.pools.map(allocatorOf) });
+    this.#networks.set(record.id, { record, driver, state, allocators });
   }
 
   /** Keeps a stored network that cannot be brought up: it is listed, can be removed, and its subnets stay its own. */
@@ -122,6 +135,8 @@ export class NetworkRegistry {
           other !== network && other.state?.interfaceName === state.interfaceName && state.interfaceName !== '',
       );
       network.driver.remove(state, shared);
+    } else {
+      this.#removeLeft(network.record);
     }
     this.#networks.delete(id);
   }
@@ -194,6 +209,12 @@ export class NetworkRegistry {
         if (allocator.network.family === address.family) allocator.release(address.value);
       }
     }
+  }
+
+  /** Removes the bridge that an earlier daemon made for a network that is not up: its address would draw packets for others. */
+  #removeLeft(record: NetworkRecord): void {
+    const used = this.all().some(({ state }) => state?.interfaceName === bridgeNameOf(record));
+    if (record.driver === 'bridge' && !used) removeOwnBridge(this.#routes, bridgeNameOf(record));
   }
 
   #driverOf(record: NetworkRecord): NetworkDriver {

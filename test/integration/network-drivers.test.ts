@@ -338,6 +338,38 @@ describe('network drivers', { skip }, () => {
     assert.equal(traces(), clean);
   });
 
+  test('stored networks that have come to overlap: the daemon starts, the second one waits to be removed', async () => {
+    const overlapping = (name: string) =>
+      record(name, { ipam: { driver: 'default', options: null, config: [{ Subnet: '10.61.0.0/16' }] } });
+    const [one, other] = [overlapping('one'), overlapping('other')];
+    const before = networks();
+    await before.init([], []);
+    for (const network of [one, other]) before.prepare(network);
+    await before.add(one);
+    await before.close({ keepLive: true });
+    const left = `br-${other.id.slice(0, 12)}`;
+    sh(
+      `ip link add ${left} type bridge; ip link set ${left} alias gantry:${left}; ip addr add 10.61.0.1/16 dev ${left}`,
+    );
+    const net = networks();
+    await net.init([one, other], []);
+    assert.match(
+      warnings.splice(0).join(),
+      /cannot bring up a network .*its subnets overlap with those of network one/,
+    );
+    assert.equal(sh('ip -o -4 addr show to 10.61.0.0/16').trim().split('\n').length, 1, 'one bridge has the address');
+    assert.throws(() => net.createSandbox(sandbox('on-other', endpoint('other'))), { code: 'unavailable' });
+    net.createSandbox(sandbox('on-one', endpoint('one')));
+    net.releaseSandbox('on-one');
+    // Gone at once for whoever asks next, whatever the rules are waiting for.
+    const rules = net.remove(one.id);
+    assert.equal(net.find('one'), undefined);
+    await rules;
+    await net.remove(other.id);
+    await net.close({ keepLive: false });
+    assert.equal(traces(), clean);
+  });
+
   test('macvlan: what a parent allows', async () => {
     const net = networks();
     await net.init([], []);

@@ -125,8 +125,9 @@ export class NetworkCatalog {
 
   async #erase(record: NetworkRecord): Promise<void> {
     const { networks, store } = this.#context;
-    await networks.remove(record.id);
+    const rules = networks.remove(record.id);
     eraseNetwork(store, record);
+    await rules;
     this.#event('destroy', record);
   }
 

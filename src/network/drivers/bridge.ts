@@ -49,6 +49,11 @@ export function bridgeNameOf(record: NetworkRecord): string {
   return record.options[BRIDGE_NAME] || `br-${record.id.slice(0, 12)}`;
 }
 
+/** Removes a bridge if it is one that Gantry made. Throws SystemCallError. */
+export function removeOwnBridge(routes: RouteSocket, name: string): void {
+  if (routes.link(name)?.alias === bridgeAlias(name)) routes.deleteLink(name);
+}
+
 /** A software bridge of the host's, its address the gateway; containers hang on it by veth pairs. */
 export class BridgeDriver implements NetworkDriver {
   readonly name = 'bridge';
