@@ -218,6 +218,10 @@ describe('answers', () => {
     });
     assert.deepEqual(show(shown('1.44'), 'VirtualSize', 'Created', 'Container'), { Container: '' });
     assert.deepEqual(show(shown('1.45'), 'VirtualSize', 'Created', 'Container', 'ContainerConfig'), {});
+    const compose = legacyImage(image, of('1.50'), 'docker-compose/1.29.2 Linux/6.1') as Record<string, never>;
+    assert.deepEqual(show(compose, 'Container', 'Config'), { Container: '', Config: { Cmd: ['a'] } });
+    assert.ok('ContainerConfig' in compose);
+    assert.deepEqual(legacyImage(image, of('1.50'), 'docker-compose/2.0'), image);
     assert.deepEqual(show(shown('1.49').Config!, 'Cmd', 'Env', 'Tty'), { Cmd: ['a'], Env: null, Tty: false });
     assert.deepEqual(shown('1.50').Config, { Cmd: ['a'] });
   });

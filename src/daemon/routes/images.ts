@@ -77,7 +77,7 @@ function viewRoutes(images: Images): Route[] {
       },
       answers: { 200: json('The image', ImageInspect) },
       refusals: [404],
-      async handler({ params, query, version }, reply) {
+      async handler({ params, query, version, headers }, reply) {
         if (query.manifests && query.platform !== '' && !version.lessThan('1.49')) {
           throw new GantryError(
             'invalid_parameter',
@@ -85,7 +85,7 @@ function viewRoutes(images: Images): Route[] {
           );
         }
         const platform = platformSince('1.49', version, query.platform);
-        reply.json(200, legacyImage(images.inspect(params.name!, platform), version));
+        reply.json(200, legacyImage(images.inspect(params.name!, platform), version, headers['user-agent']));
       },
     }),
     route({
