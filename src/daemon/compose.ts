@@ -13,6 +13,7 @@ import { NetworkCatalog } from '../engine/networks/networks.ts';
 import { PortPublisher } from '../engine/networks/port-publisher.ts';
 import { StateStore } from '../engine/state-store.ts';
 import { LocalContainerVolumes } from '../engine/volumes/container-volumes.ts';
+import { MountStaging } from '../engine/volumes/mount-staging.ts';
 import { Volumes } from '../engine/volumes/volumes.ts';
 import { detectCgroups, removeEmptyCgroup } from '../linux/cgroup.ts';
 import { NameTable } from '../network/dns/names.ts';
@@ -68,11 +69,12 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   };
   const hostFacts = readHostFacts();
   const volumes = new Volumes({ dataRoot, store, events });
+  const staging = new MountStaging(join(execRoot, 'staged-mounts'), storage.layers);
   const images = new Images(context, { containers: () => containers.records() });
   const logDrivers = new LogDrivers(settings);
   const containers = new Containers(context, {
     images,
-    volumes: new LocalContainerVolumes({ volumes, storage, events, dataRoot, execRoot, kernel: hostFacts.kernel }),
+    volumes: new LocalContainerVolumes({ volumes, storage, events, dataRoot, staging, kernel: hostFacts.kernel }),
     logDrivers,
     hostFacts,
     cgroups: new CgroupControl(cgroups),
@@ -94,7 +96,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
     context,
     routes: allRoutes({
       containers,
-      files: new FilesOfContainers(storage, volumes),
+      files: new FilesOfContainers(storage, volumes, staging),
       images,
       volumes,
       networks: new NetworkCatalog(context, () => containers.records()),

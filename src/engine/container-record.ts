@@ -3,6 +3,7 @@ import type { HostConfig } from '../api/schemas/host-config.ts';
 import type { MountPoint } from '../api/schemas/mount.ts';
 import type { EndpointInfo } from '../network/contract.ts';
 import type { PublishedPort } from '../network/ports/contract.ts';
+import type { MountRequest } from './volumes/mount-request.ts';
 
 export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
 
@@ -22,6 +23,14 @@ export interface ContainerStateRecord {
     failingStreak: number;
     log: HealthcheckResult[];
   } | null;
+}
+
+/** An image that is mounted in a container: as it was at create, whatever becomes of its name. */
+export interface ImageMount {
+  destination: string;
+  imageId: string;
+  /** Chain ID of its top layer, null for an image without layers. */
+  chainId: string | null;
 }
 
 /** What the state store keeps of a container: enough to answer inspect and to start it again after anything. */
@@ -44,6 +53,10 @@ export interface ContainerRecord {
   /** The user stopped it: restart policies leave it alone until the next start. */
   stoppedByUser: boolean;
   mounts: MountPoint[];
+  /** Missing for none. */
+  imageMounts?: ImageMount[];
+  /** What containers whose volumes it has (--volumes-from) asked for, as they did; missing for none. */
+  inheritedMounts?: MountRequest[];
   /** See CreateRequest; missing for false. */
   flatReadOnly?: boolean;
   /** Anonymous volumes made for this container, removed by rm -v. */

@@ -58,6 +58,11 @@ export interface LayerStore {
   tar(chainId: Digest): Readable;
   /** Size in bytes of that tar. */
   tarSize(chainId: Digest): number;
+  /**
+   * Mounts what a layer and its parents hold together (null: nothing) for reading, on a directory that is there. The caller unmounts it
+   * and sees to it that the layer stays. Synchronous: on the start path. Throws not_found and SystemCallError.
+   */
+  mount(chainId: Digest | null, target: string): void;
   /** Removes the layer's files. The caller knows that nothing uses it. */
   remove(chainId: Digest): Promise<void>;
 }

@@ -13,6 +13,7 @@ import { chainIdOf, hexOf } from './digest.ts';
 import { noSpace } from './durable.ts';
 import { readRecord } from './layer-record.ts';
 import type { LayerWorkers, UnpackResult } from './layer-workers.ts';
+import { fixedOptions, mountReadOnly } from './overlay.ts';
 import { Turns } from './tree.ts';
 
 /** Docker's own bound; together with the short links it keeps the options of an overlay mount below a page. */
@@ -182,6 +183,11 @@ export class FileLayerStore implements LayerStore {
   tar(chainId: Digest): Readable {
     const layer = this.#stored(chainId);
     return Readable.from(assemble(layer, this.#directory(chainId)), { objectMode: false });
+  }
+
+  mount(chainId: Digest | null, target: string): void {
+    const lowers = this.chain(chainId).map(({ link }) => `l/${link}`);
+    mountReadOnly(this.#root, target, lowers, fixedOptions());
   }
 
   async remove(chainId: Digest): Promise<void> {

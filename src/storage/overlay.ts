@@ -3,11 +3,14 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { GantryError } from '../api/errors.ts';
 import { type PathBytes, S_IFCHR, S_IFMT } from '../linux/file.ts';
-import { mount } from '../linux/mount.ts';
+import { MS_BIND, MS_RDONLY, MS_REMOUNT, mount } from '../linux/mount.ts';
 import { getXattr } from '../linux/xattr.ts';
 
 /** mount(2) copies one page of options, with its NUL. */
 const OPTIONS_LIMIT = 4095;
+
+/** Name of an empty directory in the root: overlayfs needs a lower directory, and two of them where there is no upper one. */
+export const EMPTY = 'empty';
 
 /** A 0/0 character device hides the name in the layers below. */
 export function isWhiteout(stat: fs.BigIntStats): boolean {
@@ -44,25 +47,42 @@ export function mountOverlay(
 ): void {
   const options = (base: string): string =>
     [
-      `lowerdir=${lowers.map((lower) => (base === '' ? lower : `${base}/${lower}`)).join(':')}`,
+      lowerOption(base, lowers),
       `upperdir=${path.join(base, directory, 'diff')}`,
       `workdir=${path.join(base, directory, 'work')}`,
       ...fixed,
     ].join(',');
-  const target = path.join(root, directory, 'merged');
+  mountWithOptions(root, path.join(root, directory, 'merged'), 0, options);
+}
+
+/** Mounts lower directories, given relative to `root`, top first, at an absolute path, for reading alone. Throws SystemCallError. */
+export function mountReadOnly(root: string, target: string, lowers: readonly string[], fixed: readonly string[]): void {
+  if (lowers.length === 0) {
+    mount(path.join(root, EMPTY), target, null, MS_BIND);
+    mount('', target, null, MS_BIND | MS_REMOUNT | MS_RDONLY);
+    return;
+  }
+  mountWithOptions(root, target, MS_RDONLY, (base) => [lowerOption(base, [...lowers, EMPTY]), ...fixed].join(','));
+}
+
+function lowerOption(base: string, lowers: readonly string[]): string {
+  return `lowerdir=${lowers.map((lower) => (base === '' ? lower : `${base}/${lower}`)).join(':')}`;
+}
+
+function mountWithOptions(root: string, target: string, flags: number, options: (base: string) => string): void {
   const absolute = options(root);
   if (absolute.length <= OPTIONS_LIMIT) {
-    mount('overlay', target, 'overlay', 0, absolute);
+    mount('overlay', target, 'overlay', flags, absolute);
     return;
   }
   const relative = options('');
-  if (relative.length > OPTIONS_LIMIT) throw new GantryError('system', `cannot mount ${directory}: too many layers`);
+  if (relative.length > OPTIONS_LIMIT) throw new GantryError('system', `cannot mount ${target}: too many layers`);
   // Relative names need the working directory, which belongs to the whole process. Nothing else runs between these lines on
   // this thread, and no other thread of the daemon uses relative paths.
   const before = process.cwd();
   process.chdir(root);
   try {
-    mount('overlay', target, 'overlay', 0, relative);
+    mount('overlay', target, 'overlay', flags, relative);
   } finally {
     process.chdir(before);
   }

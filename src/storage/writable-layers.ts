@@ -13,13 +13,10 @@ import { listChanges } from './changes.ts';
 import type { Change, Digest, WritableLayers } from './contract.ts';
 import { noSpace } from './durable.ts';
 import { type FileLayerStore, removeTree } from './layer-store.ts';
-import { fixedOptions, mountOverlay } from './overlay.ts';
+import { EMPTY, fixedOptions, mountOverlay } from './overlay.ts';
 import { runtimePlaces } from './runtime-places.ts';
 import { Turns, walkTree } from './tree.ts';
 import { tarTree } from './tree-tar.ts';
-
-/** overlayfs needs a lower directory; a container from scratch gets this empty one. */
-const EMPTY = 'empty';
 
 export class OverlayWritableLayers implements WritableLayers {
   readonly #root: string;

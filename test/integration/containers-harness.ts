@@ -25,6 +25,7 @@ import { LogDrivers } from '../../src/engine/logs/log-drivers.ts';
 import type { EngineSettings } from '../../src/engine/settings.ts';
 import { StateStore } from '../../src/engine/state-store.ts';
 import { LocalContainerVolumes } from '../../src/engine/volumes/container-volumes.ts';
+import { MountStaging } from '../../src/engine/volumes/mount-staging.ts';
 import { Volumes } from '../../src/engine/volumes/volumes.ts';
 import { detectCgroups } from '../../src/linux/cgroup.ts';
 import { LocalNetworks } from '../../src/network/local-networks.ts';
@@ -98,9 +99,10 @@ export async function openEngine(root: string, bridgeName: string): Promise<Test
   const hostFacts = readHostFacts();
   const images = new Images(context, { containers: () => containers.records() });
   const volumes = new Volumes({ dataRoot, store, events });
+  const staging = new MountStaging(join(execRoot, 'staged-mounts'), storage.layers);
   const containers = new Containers(context, {
     images,
-    volumes: new LocalContainerVolumes({ volumes, storage, events, dataRoot, execRoot, kernel: hostFacts.kernel }),
+    volumes: new LocalContainerVolumes({ volumes, storage, events, dataRoot, staging, kernel: hostFacts.kernel }),
     logDrivers: new LogDrivers(settings),
     hostFacts,
     cgroups: new CgroupControl(cgroups),

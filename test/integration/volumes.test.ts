@@ -26,7 +26,8 @@ import { EventBus } from '../../src/engine/events.ts';
 import { StateStore } from '../../src/engine/state-store.ts';
 import { copyUp } from '../../src/engine/volumes/copy-up.ts';
 import { resolveMounts } from '../../src/engine/volumes/mount-points.ts';
-import { ociMounts, recoverStaging } from '../../src/engine/volumes/oci-mounts.ts';
+import { MountStaging } from '../../src/engine/volumes/mount-staging.ts';
+import { ociMounts } from '../../src/engine/volumes/oci-mounts.ts';
 import { Volumes } from '../../src/engine/volumes/volumes.ts';
 import { mknod, S_IFIFO } from '../../src/linux/file.ts';
 import { getXattr, setXattr } from '../../src/linux/xattr.ts';
@@ -37,6 +38,7 @@ let base = '';
 let rootfs = '';
 let store: StateStore;
 let volumes: Volumes;
+let staging: MountStaging;
 
 beforeEach(() => {
   base = mkdtempSync(join(tmpdir(), 'gantry-volumes-'));
@@ -44,6 +46,11 @@ beforeEach(() => {
   mkdirSync(join(rootfs, 'var/lib/app'), { recursive: true });
   store = new StateStore(join(base, 'state.db'));
   volumes = new Volumes({ dataRoot: base, store, events: new EventBus() });
+  staging = new MountStaging(join(base, 'staging'), {
+    mount() {
+      throw new Error('no images here');
+    },
+  });
 });
 afterEach(() => {
   store.close();
@@ -62,6 +69,7 @@ const plan = (hostConfig: HostConfig, image: string[] = [], container = noContai
       daemonRoot,
       rootfs,
       container,
+      imagePath: (destination) => destination,
     },
     volumes,
   );
@@ -134,7 +142,11 @@ describe('volumes', { skip }, () => {
 
   test('volumes of another container: rm -v takes the nameless ones with the last that has them', async () => {
     const parent = await plan({ Binds: ['data:/data'] }, ['/var/lib/app']);
-    const record = { mounts: parent.mounts, anonymousVolumes: parent.anonymousVolumes } as ContainerRecord;
+    const record = {
+      hostConfig: {},
+      mounts: parent.mounts,
+      anonymousVolumes: parent.anonymousVolumes,
+    } as ContainerRecord;
     const child = await plan({ VolumesFrom: ['parent'] }, [], () => record);
     assert.deepEqual(child.mounts, parent.mounts);
     assert.deepEqual(child.anonymousVolumes, parent.anonymousVolumes);
@@ -166,19 +178,21 @@ describe('volumes', { skip }, () => {
     };
     const { mounts } = await plan(hostConfig);
     assert.ok(!existsSync(source), 'not yet at create');
-    const staging = join(base, 'staging');
-    assert.deepEqual(ociMounts({ mounts, hostConfig }, paths(mounts), { staging, daemonRoot, kernel: [6, 1] }), [
-      { destination: '/a', type: 'bind', source, options: ['rbind', 'rro', 'rprivate'], propagation: 'rprivate' },
-      {
-        destination: '/t',
-        type: 'tmpfs',
-        source: 'tmpfs',
-        options: ['noexec', 'nosuid', 'nodev', 'rprivate', 'size=1m'],
-      },
-      { destination: '/b', type: 'bind', source: base, options: ['bind', 'ro', 'private'], propagation: 'rprivate' },
-    ]);
+    assert.deepEqual(
+      ociMounts({ id: 'c1', mounts, hostConfig }, paths(mounts), { staging, daemonRoot, kernel: [6, 1] }),
+      [
+        { destination: '/a', type: 'bind', source, options: ['rbind', 'rro', 'rprivate'], propagation: 'rprivate' },
+        {
+          destination: '/t',
+          type: 'tmpfs',
+          source: 'tmpfs',
+          options: ['noexec', 'nosuid', 'nodev', 'rprivate', 'size=1m'],
+        },
+        { destination: '/b', type: 'bind', source: base, options: ['bind', 'ro', 'private'], propagation: 'rprivate' },
+      ],
+    );
     assert.ok(statSync(source).isDirectory());
-    const older = ociMounts({ mounts, hostConfig }, paths(mounts), { staging, daemonRoot, kernel: [5, 10] });
+    const older = ociMounts({ id: 'c1', mounts, hostConfig }, paths(mounts), { staging, daemonRoot, kernel: [5, 10] });
     assert.deepEqual(older[0]!.options, ['rbind', 'ro', 'rprivate']);
   });
 
@@ -198,8 +212,8 @@ describe('volumes', { skip }, () => {
     // Where the mounts of the host are private there is nothing to let go of, and the container starts all the same.
     const hostConfig = bind('/');
     const { mounts } = await plan(hostConfig);
-    const [mount] = ociMounts({ mounts, hostConfig }, paths(mounts), {
-      staging: join(base, 's'),
+    const [mount] = ociMounts({ id: 'c1', mounts, hostConfig }, paths(mounts), {
+      staging,
       daemonRoot,
       kernel: [6, 1],
     });
@@ -214,8 +228,8 @@ describe('volumes', { skip }, () => {
     writeFileSync(source, '');
     const hostConfig: HostConfig = { Binds: [`${source}:/etc/single:ro`] };
     const { mounts } = await plan(hostConfig);
-    const [mount] = ociMounts({ mounts, hostConfig }, paths(mounts), {
-      staging: join(base, 'staging'),
+    const [mount] = ociMounts({ id: 'c1', mounts, hostConfig }, paths(mounts), {
+      staging,
       daemonRoot,
       kernel: [6, 1],
     });
@@ -227,20 +241,20 @@ describe('volumes', { skip }, () => {
     mkdirSync(join(Mountpoint, 'sub'));
     writeFileSync(join(Mountpoint, 'sub/file'), 'inside');
     symlinkSync(base, join(Mountpoint, 'out'));
-    const staging = join(base, 'staging');
     const start = async (Subpath: string) => {
       const hostConfig: HostConfig = {
         Mounts: [{ Type: 'volume', Source: 'data', Target: '/d', VolumeOptions: { Subpath } }],
       };
       const { mounts } = await plan(hostConfig);
-      return ociMounts({ mounts, hostConfig }, paths(mounts), { staging, daemonRoot, kernel: [6, 1] });
+      return ociMounts({ id: 'c1', mounts, hostConfig }, paths(mounts), { staging, daemonRoot, kernel: [6, 1] });
     };
     const [mount] = await start('sub');
     assert.equal(readFileSync(join(mount!.source, 'file'), 'utf8'), 'inside');
-    assert.equal((await start('sub')).length, 1, 'what an earlier start left is replaced');
     await assert.rejects(start('out/volumes'), { code: 'invalid_parameter', message: /no such file or directory/ });
-    recoverStaging(staging);
-    assert.ok(!existsSync(staging));
+    staging.sweep(new Set(['c1']));
+    assert.equal(readFileSync(join(mount!.source, 'file'), 'utf8'), 'inside');
+    staging.sweep(new Set());
+    assert.deepEqual(readdirSync(join(base, 'staging')), []);
     assert.equal(readFileSync(join(Mountpoint, 'sub/file'), 'utf8'), 'inside');
   });
 });

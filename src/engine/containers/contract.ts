@@ -6,22 +6,25 @@ import type { MountPoint } from '../../api/schemas/mount.ts';
 import type { HostFacts } from '../../runtime/spec/host-facts.ts';
 import type { ResolvedMount } from '../../runtime/spec/input.ts';
 import type { CgroupStats } from '../../runtime/stats.ts';
-import type { ContainerRecord } from '../container-record.ts';
+import type { ContainerRecord, ImageMount } from '../container-record.ts';
 import type { ImageRecord } from '../image-record.ts';
 import type { LogDrivers } from '../logs/log-drivers.ts';
+import type { MountRequest } from '../volumes/mount-request.ts';
 
 export interface ImageLookup {
   /** By ID, ID prefix or reference. Throws not_found `No such image: x`. */
   resolve(reference: string): ImageRecord;
   all(): ImageRecord[];
   /** After a container was removed: drops layers that only it still used. */
-  releaseLayers(container: Pick<ContainerRecord, 'imageId' | 'chainId'>): Promise<void>;
+  releaseLayers(container: Pick<ContainerRecord, 'imageId' | 'chainId' | 'imageMounts'>): Promise<void>;
 }
 
 export interface PreparedVolumes {
   mounts: MountPoint[];
   /** Names of the volumes made for this container alone. */
   anonymousVolumes: string[];
+  /** See ContainerRecord. */
+  inheritedMounts: MountRequest[];
 }
 
 /** Binds, volumes and tmpfs of a container. */
@@ -33,7 +36,7 @@ export interface ContainerVolumes {
     containerId: string;
     config: ContainerConfig;
     hostConfig: HostConfig;
-    imageId: string;
+    imageMounts: readonly ImageMount[];
     /** Record of the container that VolumesFrom names. Throws not_found. */
     container: (reference: string) => ContainerRecord;
   }): Promise<PreparedVolumes>;

@@ -6,6 +6,7 @@ import { ensureWorkingDirectory } from '../../runtime/spec/working-directory.ts'
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
 import { checkPlatform, parsePlatform } from '../images/platform.ts';
+import { imageMountsOf } from '../volumes/image-mounts.ts';
 import { Container } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
 import type { ContainersDeps, CreateRequest } from './contract.ts';
@@ -48,6 +49,10 @@ export class Creator {
       networkName: (network) => this.#context.networks.find(network)?.name ?? null,
       checkLogConfig: (type, options) => this.#deps.logDrivers.validate(type, options),
     });
+    const imageMounts = imageMountsOf(prepared.hostConfig, {
+      image: (named) => images.resolve(named),
+      container: (other) => this.#index.resolve(other).record,
+    });
     const record: ContainerRecord = {
       id,
       name,
@@ -72,6 +77,7 @@ export class Creator {
       restartCount: 0,
       stoppedByUser: false,
       mounts: [],
+      ...(imageMounts.length === 0 ? {} : { imageMounts }),
       ...(request.flatReadOnly ? { flatReadOnly: true } : {}),
       anonymousVolumes: [],
       endpointsConfig: prepared.endpointsConfig,
@@ -127,11 +133,12 @@ export class Creator {
       containerId: record.id,
       config,
       hostConfig,
-      imageId: record.imageId,
+      imageMounts: record.imageMounts ?? [],
       container: (reference) => this.#index.resolve(reference).record,
     });
     record.mounts = plan.mounts;
     record.anonymousVolumes = plan.anonymousVolumes;
+    if (plan.inheritedMounts.length > 0) record.inheritedMounts = plan.inheritedMounts;
   }
 
   #find(reference: string): ContainerRecord | null {

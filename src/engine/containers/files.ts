@@ -10,6 +10,9 @@ import { tarPath } from '../../storage/archive/tar-path.ts';
 import { untarInto } from '../../storage/archive/untar-into.ts';
 import type { Change, Storage } from '../../storage/contract.ts';
 import { tarTree } from '../../storage/tree-tar.ts';
+import { requestsOf } from '../volumes/mount-points.ts';
+import type { MountStaging } from '../volumes/mount-staging.ts';
+import { mountSource } from '../volumes/oci-mounts.ts';
 import type { Container } from './container.ts';
 import { MountedCopy, type PlacedMount, placeOf } from './mounted-copy.ts';
 
@@ -38,10 +41,12 @@ export interface PutOptions {
 export class FilesOfContainers {
   readonly #storage: Storage;
   readonly #volumes: VolumeMounts;
+  readonly #staging: MountStaging;
 
-  constructor(storage: Storage, volumes: VolumeMounts) {
+  constructor(storage: Storage, volumes: VolumeMounts, staging: MountStaging) {
     this.#storage = storage;
     this.#volumes = volumes;
+    this.#staging = staging;
   }
 
   /** Throws not_found and invalid_parameter. */
@@ -117,13 +122,14 @@ export class FilesOfContainers {
     const user = `${container.id}-copy-${randomBytes(4).toString('hex')}`;
     const close = async () => {
       writable.unmount(container.id);
+      this.#staging.clear(user);
       await Promise.all([...paths.keys()].map((name) => this.#volumes.unmount(name, user)));
     };
     try {
       for (const { Type, Name } of record.mounts) {
         if (Type === 'volume') paths.set(Name!, await this.#volumes.mount(Name!, user));
       }
-      const mounts = [...networkFiles(container, rootfs, path), ...mountsOf(container, paths)];
+      const mounts = [...networkFiles(container, rootfs, path), ...this.#mountsOf(container, paths, user)];
       if (mounts.length === 0) return { files: { directory: rootfs, container: named }, close };
       const copy = await MountedCopy.open(rootfs, mounts);
       return {
@@ -138,21 +144,25 @@ export class FilesOfContainers {
       throw error;
     }
   }
-}
 
-/** `volumes`: where each is mounted on the host. */
-function mountsOf(container: Container, volumes: ReadonlyMap<string, string>): PlacedMount[] {
-  const { record } = container;
-  return record.mounts.flatMap((point) => {
-    if (point.Type !== 'volume' && point.Type !== 'bind') return [];
-    const destination = point.Destination!;
-    const wanted = record.hostConfig.Mounts?.find(({ Target }) => Target === destination);
-    const subpath = wanted?.VolumeOptions?.Subpath ?? '';
-    const root = point.Type === 'volume' ? volumes.get(point.Name!)! : point.Source!;
-    const source = subpath === '' ? root : placeOf(root, subpath);
-    // What has gone cannot be copied from; the rest can.
-    return source !== null && existsSync(source) ? [{ source, destination }] : [];
-  });
+  /** `volumes`: where each is mounted on the host. `user`: has what is mounted besides. */
+  #mountsOf(container: Container, volumes: ReadonlyMap<string, string>, user: string): PlacedMount[] {
+    const { record } = container;
+    const requests = requestsOf(record);
+    return record.mounts.flatMap((point) => {
+      if (point.Type === 'tmpfs') return [];
+      const destination = point.Destination!;
+      const request = requests.find((asked) => asked.destination === destination);
+      try {
+        const source = mountSource(record, point, { request, volumes, staging: this.#staging, user });
+        return existsSync(source) ? [{ source, destination }] : [];
+      } catch (error) {
+        // What has gone cannot be copied from; the rest can.
+        if (error instanceof GantryError && error.code === 'invalid_parameter') return [];
+        throw error;
+      }
+    });
+  }
 }
 
 /**

@@ -103,9 +103,11 @@ export class Images {
   }
 
   /** After a container was removed: drops the layers that only it still used (its image was removed by force before). */
-  async releaseLayers(container: Pick<ContainerRecord, 'imageId' | 'chainId'>): Promise<void> {
-    if (container.chainId === null || this.get(container.imageId) !== null) return;
-    await this.#scope.layers.removeUnused([container.chainId]);
+  async releaseLayers(container: Pick<ContainerRecord, 'imageId' | 'chainId' | 'imageMounts'>): Promise<void> {
+    const tops = [container, ...(container.imageMounts ?? [])]
+      .filter(({ imageId }) => this.get(imageId) === null)
+      .flatMap(({ chainId }) => (chainId === null ? [] : [chainId]));
+    if (tops.length > 0) await this.#scope.layers.removeUnused(tops);
   }
 
   /** At daemon start, once the containers are known: removes layers and config blobs that no image or container uses. */

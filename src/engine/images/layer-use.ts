@@ -7,7 +7,7 @@ import type { ImageStore } from './image-store.ts';
 
 /**
  * Says which layers somebody uses, and removes those that nobody does. In use are the layers of every image record, those
- * under every container (whose image may be gone by now), and those that an operation under way has pinned because it has
+ * under every container or mounted in one (whose image may be gone by now), and those that an operation under way has pinned because it has
  * registered them and its image record is still to come.
  */
 export class LayerUse {
@@ -27,7 +27,10 @@ export class LayerUse {
   used(): Set<Digest> {
     const used = new Set<Digest>();
     for (const image of this.#images.list()) for (const chainId of image.chainIds) used.add(chainId);
-    for (const container of this.#containers()) this.#addChain(used, container.chainId);
+    for (const { chainId, imageMounts } of this.#containers()) {
+      this.#addChain(used, chainId);
+      for (const mount of imageMounts ?? []) this.#addChain(used, mount.chainId);
+    }
     for (const chainId of this.#pins.keys()) this.#addChain(used, chainId);
     return used;
   }

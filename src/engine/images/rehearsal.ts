@@ -43,6 +43,7 @@ function unchanged(storage: Storage): Storage {
       register: refuse,
       tar: refuse,
       tarSize: refuse,
+      mount: refuse,
     },
     describeLayer: (chainId) => storage.describeLayer(chainId),
     recover: refuse,

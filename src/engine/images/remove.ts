@@ -7,7 +7,7 @@ import { untilNs } from '../until-filter.ts';
 import { createdNs, matchesAnyLabel } from './list.ts';
 import { familiarString, fullName, parseReference, storeKey } from './reference.ts';
 import { rehearsal } from './rehearsal.ts';
-import { type ImageScope, imageEvent, isRunning, shortId } from './scope.ts';
+import { type ImageScope, imageEvent, isRunning, shortId, usesImage } from './scope.ts';
 
 export interface ImageRemoveOptions {
   force: boolean;
@@ -45,7 +45,7 @@ export async function removeImage(
       for (const reference of references) records.push(untag(scope, image, reference));
     }
   } else {
-    const user = scope.containers().find(({ imageId }) => imageId === image.id);
+    const user = scope.containers().find((container) => usesImage(container, image.id));
     if (!options.force && isSingle(references) && user !== undefined) {
       throw new GantryError(
         'conflict',
@@ -117,7 +117,7 @@ function findConflict(
   if (scope.store.childrenOf(image.id).length > 0) {
     return { hard: true, used: false, reason: 'image has dependent child images' };
   }
-  const users = scope.containers().filter(({ imageId }) => imageId === image.id);
+  const users = scope.containers().filter((container) => usesImage(container, image.id));
   const running = users.find(isRunning);
   if (running !== undefined) {
     return { hard: true, used: true, reason: `image is being used by running container ${shortId(running.id)}` };

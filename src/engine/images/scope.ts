@@ -18,6 +18,11 @@ export function imageEvent(scope: ImageScope, action: string, id: string, name: 
   scope.context.events.emit('image', action, id, { ...labels, name });
 }
 
+/** Whether a container is made of an image, or has it mounted. */
+export function usesImage(record: Pick<ContainerRecord, 'imageId' | 'imageMounts'>, id: string): boolean {
+  return record.imageId === id || (record.imageMounts ?? []).some(({ imageId }) => imageId === id);
+}
+
 export function isRunning(record: ContainerRecord): boolean {
   return ['running', 'paused', 'restarting'].includes(record.state.status);
 }

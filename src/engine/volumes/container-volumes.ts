@@ -1,12 +1,13 @@
-import { join } from 'node:path';
 import { GantryError } from '../../api/errors.ts';
+import type { MountPoint } from '../../api/schemas/mount.ts';
 import type { ResolvedMount } from '../../runtime/spec/input.ts';
 import type { Storage } from '../../storage/contract.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { ContainerVolumes, PreparedVolumes } from '../containers/contract.ts';
 import type { EventBus } from '../events.ts';
 import { resolveMounts } from './mount-points.ts';
-import { ociMounts, recoverStaging } from './oci-mounts.ts';
+import type { MountStaging } from './mount-staging.ts';
+import { ociMounts } from './oci-mounts.ts';
 import type { Volumes } from './volumes.ts';
 
 /** The volume side of a container's life: made and filled at create, mounted at start, let go at removal. */
@@ -15,8 +16,7 @@ export class LocalContainerVolumes implements ContainerVolumes {
   readonly #storage: Storage;
   readonly #events: EventBus;
   readonly #daemonRoot: string;
-  /** On a tmpfs: holds the mounts that subpaths of volumes need. */
-  readonly #staging: string;
+  readonly #staging: MountStaging;
   readonly #kernel: [number, number];
   /** Names of the volumes that a container's process has mounted, by its ID. */
   readonly #mounted = new Map<string, Set<string>>();
@@ -26,14 +26,14 @@ export class LocalContainerVolumes implements ContainerVolumes {
     storage: Storage;
     events: EventBus;
     dataRoot: string;
-    execRoot: string;
+    staging: MountStaging;
     kernel: [number, number];
   }) {
     this.#volumes = options.volumes;
     this.#storage = options.storage;
     this.#events = options.events;
     this.#daemonRoot = options.dataRoot;
-    this.#staging = join(options.execRoot, 'volume-subpaths');
+    this.#staging = options.staging;
     this.#kernel = options.kernel;
   }
 
@@ -52,14 +52,18 @@ export class LocalContainerVolumes implements ContainerVolumes {
    */
   async prepare(request: Parameters<ContainerVolumes['prepare']>[0]): Promise<PreparedVolumes> {
     const { containerId, hostConfig, config } = request;
-    const daemonRoot = this.#daemonRoot;
+    const input = {
+      ...request,
+      daemonRoot: this.#daemonRoot,
+      imagePath: (destination: string) => this.#staging.imagePath(containerId, destination),
+    };
     const needsContent =
       (hostConfig.Binds ?? []).length + (hostConfig.Mounts ?? []).length > 0 ||
       Object.keys(config.Volumes ?? {}).length > 0;
-    if (!needsContent) return resolveMounts({ ...request, daemonRoot, rootfs: '/nonexistent' }, this.#volumes);
+    if (!needsContent) return resolveMounts({ ...input, rootfs: '/nonexistent' }, this.#volumes);
     const rootfs = this.#storage.writable.mount(containerId);
     try {
-      return await resolveMounts({ ...request, daemonRoot, rootfs }, this.#volumes);
+      return await resolveMounts({ ...input, rootfs }, this.#volumes);
     } finally {
       this.#storage.writable.unmount(containerId);
     }
@@ -73,15 +77,16 @@ export class LocalContainerVolumes implements ContainerVolumes {
       const path = await this.#volumes.mount(name, record.id);
       paths.set(name, path);
       mounted.add(name);
-      for (const point of record.mounts) if (point.Name === name) point.Source = path;
+      for (const point of volumePoints(record)) if (point.Name === name) point.Source = path;
     }
+    // Left by a start that a kill of the daemon cut short.
+    this.#staging.clear(record.id);
     const mounts = ociMounts(record, paths, {
-      staging: join(this.#staging, record.id),
+      staging: this.#staging,
       daemonRoot: this.#daemonRoot,
       kernel: this.#kernel,
     });
-    for (const point of record.mounts) {
-      if (point.Type !== 'volume') continue;
+    for (const point of volumePoints(record)) {
       this.#events.emit('volume', 'mount', point.Name!, {
         container: record.id,
         destination: point.Destination!,
@@ -99,6 +104,7 @@ export class LocalContainerVolumes implements ContainerVolumes {
   }
 
   settle(): void {
+    this.#staging.sweep(new Set(this.#mounted.keys()));
     this.#volumes.settle();
   }
 
@@ -106,8 +112,14 @@ export class LocalContainerVolumes implements ContainerVolumes {
     const mounted = this.#mounted.get(record.id) ?? new Set();
     this.#mounted.delete(record.id);
     const errors: unknown[] = [];
+    // Before the volumes themselves, which are in use as long as a part of them is mounted.
+    try {
+      this.#staging.clear(record.id);
+    } catch (error) {
+      errors.push(error);
+    }
     for (const name of mounted) {
-      const driver = record.mounts.find((point) => point.Name === name)?.Driver ?? 'local';
+      const driver = volumePoints(record).find((point) => point.Name === name)?.Driver ?? 'local';
       this.#events.emit('volume', 'unmount', name, { container: record.id, driver });
       await this.#volumes.unmount(name, record.id).catch((error) => errors.push(error));
     }
@@ -115,7 +127,6 @@ export class LocalContainerVolumes implements ContainerVolumes {
   }
 
   async release(record: ContainerRecord, remove: boolean): Promise<void> {
-    recoverStaging(join(this.#staging, record.id));
     this.#volumes.release(record.id);
     if (!remove) return;
     for (const name of record.anonymousVolumes) {
@@ -129,7 +140,11 @@ export class LocalContainerVolumes implements ContainerVolumes {
   }
 }
 
+function volumePoints(record: ContainerRecord): MountPoint[] {
+  return record.mounts.filter(({ Type }) => Type === 'volume');
+}
+
 /** Each once, however often it is mounted. */
 function volumeNames(record: ContainerRecord): string[] {
-  return [...new Set(record.mounts.flatMap((point) => (point.Type === 'volume' ? [point.Name!] : [])))];
+  return [...new Set(volumePoints(record).map(({ Name }) => Name!))];
 }

@@ -7,7 +7,8 @@ import { openInRoot } from '../../linux/in-root.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import { copyUp } from './copy-up.ts';
 import { propagationOf } from './daemon-root.ts';
-import { checkMountRequests, cleanPath, type MountRequest, parseVolumesFrom } from './mount-request.ts';
+import { donor } from './image-mounts.ts';
+import { checkMountRequests, cleanPath, type MountRequest, mountRequests, parseVolumesFrom } from './mount-request.ts';
 import type { VolumeView } from './volume-record.ts';
 import type { Volumes } from './volumes.ts';
 
@@ -21,6 +22,8 @@ export interface MountPlanInput {
   rootfs: string;
   /** Record of the container that VolumesFrom names. Throws not_found, which becomes invalid_parameter. */
   container(reference: string): ContainerRecord;
+  /** Where the image of an image mount will lie on the host. */
+  imagePath(destination: string): string;
 }
 
 export interface MountPlan {
@@ -28,6 +31,8 @@ export interface MountPlan {
   mounts: MountPoint[];
   /** Volumes without a name of the user's, made for this container or the one they come from: rm -v removes them. */
   anonymousVolumes: string[];
+  /** See ContainerRecord. */
+  inheritedMounts: MountRequest[];
 }
 
 /**
@@ -40,15 +45,24 @@ export async function resolveMounts(input: MountPlanInput, volumes: Volumes): Pr
   const points = new Map<string, MountPoint>();
   const anonymousVolumes: string[] = [];
   const inherited: string[] = [];
+  const inheritedMounts = new Map<string, MountRequest>();
   for (const entry of hostConfig.VolumesFrom ?? []) {
-    const { mounts, anonymous } = mountsOf(entry, input);
-    for (const point of mounts) points.set(point.Destination!, point);
+    const { mounts, requests, anonymous } = mountsOf(entry, input);
+    for (const point of mounts) {
+      const destination = point.Destination!;
+      points.set(destination, point.Type === 'image' ? { ...point, Source: input.imagePath(destination) } : point);
+      // A volume of the image that it comes from has none.
+      const request = requests.find((asked) => asked.destination === destination);
+      if (request === undefined) inheritedMounts.delete(destination);
+      else inheritedMounts.set(destination, request);
+    }
     inherited.push(...anonymous);
   }
   const copies: MountRequest[] = [];
   try {
     for (const request of checkMountRequests(hostConfig)) {
       points.set(request.destination, await pointOf(request, volumes, input, anonymousVolumes));
+      inheritedMounts.delete(request.destination);
       if (request.type === 'volume' && request.copy) copies.push(request);
     }
     const tmpfs = new Set(Object.keys(hostConfig.Tmpfs ?? {}).map(cleanPath));
@@ -59,29 +73,43 @@ export async function resolveMounts(input: MountPlanInput, volumes: Volumes): Pr
       const made = await volumes.create({ Driver: hostConfig.VolumeDriver ?? '' }, containerId);
       anonymousVolumes.push(made.Name);
       points.set(destination, volumePoint(made, destination, '', true));
-      await fill(made.Name, destination, input, volumes);
+      await fill(made.Name, { destination, subpath: '' }, input, volumes);
     }
     for (const request of copies) {
       const name = points.get(request.destination)!.Name!;
-      if (request.subpath === '') await fill(name, request.destination, input, volumes);
+      await fill(name, request, input, volumes);
     }
-    for (const point of points.values()) if (point.Name) volumes.acquire(point.Name, containerId);
+    for (const { Type, Name } of points.values()) if (Type === 'volume') volumes.acquire(Name!, containerId);
   } catch (error) {
     volumes.release(containerId);
     for (const name of anonymousVolumes) await volumes.remove(name, true);
     throw error;
   }
-  const mounted = new Set([...points.values()].map((point) => point.Name));
+  const mounted = new Set([...points.values()].flatMap(({ Type, Name }) => (Type === 'volume' ? [Name] : [])));
   const kept = inherited.filter((name) => mounted.has(name));
-  return { mounts: [...points.values()], anonymousVolumes: [...new Set([...kept, ...anonymousVolumes])] };
+  return {
+    mounts: [...points.values()],
+    anonymousVolumes: [...new Set([...kept, ...anonymousVolumes])],
+    inheritedMounts: [...inheritedMounts.values()],
+  };
 }
 
-/** Copies what the image has into an empty volume, which is mounted for that alone. */
-async function fill(name: string, destination: string, input: MountPlanInput, volumes: Volumes): Promise<void> {
+/** What a container asked for at create, itself or by the containers whose volumes it took over. */
+export function requestsOf(record: Pick<ContainerRecord, 'hostConfig' | 'inheritedMounts'>): MountRequest[] {
+  return [...mountRequests(record.hostConfig), ...(record.inheritedMounts ?? [])];
+}
+
+/** Copies what the image has into an empty volume, or part of one, which is mounted for that alone. */
+async function fill(
+  name: string,
+  mount: Pick<MountRequest, 'destination' | 'subpath'>,
+  input: MountPlanInput,
+  volumes: Volumes,
+): Promise<void> {
   const user = `${input.containerId}-content`;
   const directory = await volumes.mount(name, user);
   try {
-    await copyUp(input.rootfs, destination, directory);
+    await copyUp(input.rootfs, mount.destination, directory, mount.subpath);
   } finally {
     await volumes.unmount(name, user);
   }
@@ -98,6 +126,18 @@ async function pointOf(
   if (request.type === 'bind') {
     const Propagation = propagationOf(request, input.daemonRoot) as NonNullable<MountPoint['Propagation']>;
     return { Type: 'bind', Source: request.source, Destination: destination, Mode: mode, RW, Propagation };
+  }
+  if (request.type === 'image') {
+    const Source = input.imagePath(destination);
+    return {
+      Type: 'image',
+      Name: request.source,
+      Source,
+      Destination: destination,
+      Mode: '',
+      RW,
+      Propagation: 'rprivate',
+    };
   }
   if (request.type === 'tmpfs') {
     return { Type: 'tmpfs', Source: '', Destination: destination, Mode: '', RW, Propagation: '' };
@@ -124,24 +164,17 @@ function volumePoint(volume: VolumeView, destination: string, mode: string, RW: 
 }
 
 /** What another container has mounted, read-only when asked for or when it is so there. */
-function mountsOf(entry: string, input: MountPlanInput): { mounts: MountPoint[]; anonymous: readonly string[] } {
+function mountsOf(
+  entry: string,
+  input: MountPlanInput,
+): { mounts: MountPoint[]; requests: readonly MountRequest[]; anonymous: readonly string[] } {
   const { container, mode } = parseVolumesFrom(entry);
-  const other = donor(container, input);
+  const other = donor(container, input.container);
   const writable = !mode.split(',').includes('ro');
   const mounts = other.mounts
     .filter((point) => point.Type !== 'tmpfs')
     .map((point) => ({ ...point, RW: point.RW !== false && writable }));
-  return { mounts, anonymous: other.anonymousVolumes };
-}
-
-/** The request names an object of its own, which is there, and this one: what is wrong is the request. */
-function donor(reference: string, input: MountPlanInput): ContainerRecord {
-  try {
-    return input.container(reference);
-  } catch (cause) {
-    if (!(cause instanceof GantryError) || cause.code !== 'not_found') throw cause;
-    throw new GantryError('invalid_parameter', cause.message, { cause });
-  }
+  return { mounts, requests: requestsOf(other), anonymous: other.anonymousVolumes };
 }
 
 function refuseFile(rootfs: string, destination: string): void {

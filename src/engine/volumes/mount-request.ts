@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
-import { GantryError, notSupportedYet } from '../../api/errors.ts';
+import { GantryError } from '../../api/errors.ts';
 import type { HostConfig } from '../../api/schemas/host-config.ts';
 import type { Mount } from '../../api/schemas/mount.ts';
 import { tmpfsOptions } from '../../runtime/spec/mounts.ts';
 
 /** One mount that a container asks for, whichever of the API's three forms it came in. */
 export interface MountRequest {
-  type: 'bind' | 'volume' | 'tmpfs';
-  /** bind: host path; volume: name, '' for an anonymous one; tmpfs: ''. */
+  type: 'bind' | 'volume' | 'tmpfs' | 'image';
+  /** bind: host path; volume: name, '' for an anonymous one; tmpfs: ''; image: as the user named it. */
   source: string;
   /** Clean absolute path. */
   destination: string;
@@ -24,7 +24,7 @@ export interface MountRequest {
   createSource: boolean;
   /** volume: fill an empty volume with what the image has there. */
   copy: boolean;
-  /** Path inside the volume. */
+  /** Path inside the volume or image. */
   subpath: string;
   labels: Record<string, string>;
   /** volume: driver ('' for whichever has it) and options that it is made with. */
@@ -41,7 +41,7 @@ const MODE_WORDS: readonly (readonly string[])[] = [
   ['z', 'Z'],
   PROPAGATIONS,
   ['nocopy'],
-  ['consistent', 'cached', 'delegated', 'default'],
+  ['consistent', 'cached', 'delegated'],
 ];
 const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
@@ -63,12 +63,18 @@ const EMPTY: Omit<MountRequest, 'type' | 'destination'> = {
 
 const invalid = (message: string) => new GantryError('invalid_parameter', message);
 
-/** All mounts of Binds and Mounts. Throws invalid_parameter for wrong ones and when two have one destination. */
-export function checkMountRequests(hostConfig: HostConfig): MountRequest[] {
-  const requests = [
+/** All mounts of Binds and Mounts. Throws invalid_parameter for wrong ones. */
+export function mountRequests(hostConfig: HostConfig): MountRequest[] {
+  return [
     ...(hostConfig.Binds ?? []).map((bind) => parseBind(bind, hostConfig.VolumeDriver)),
     ...(hostConfig.Mounts ?? []).map((mount) => parseMount(mount)),
   ];
+}
+
+/** As mountRequests(); throws invalid_parameter as well when two have one destination and for a source that is not there. */
+export function checkMountRequests(hostConfig: HostConfig): MountRequest[] {
+  const requests = mountRequests(hostConfig);
+  for (const request of requests) checkBindSource(request);
   const seen = new Set<string>();
   for (const destination of [
     ...requests.map((request) => request.destination),
@@ -79,6 +85,13 @@ export function checkMountRequests(hostConfig: HostConfig): MountRequest[] {
   }
   for (const entry of hostConfig.VolumesFrom ?? []) parseVolumesFrom(entry);
   return requests;
+}
+
+/** Throws invalid_parameter when a directory is not there that nobody makes. */
+export function checkBindSource({ type, source, createSource }: MountRequest): void {
+  if (type === 'bind' && !createSource && !existsSync(source)) {
+    throw mountError('bind', `bind source path does not exist: ${source}`);
+  }
 }
 
 /** "/host:/container[:mode]" or "name:/container[:mode]"; `volumeDriver`: of a named volume that is made. Throws invalid_parameter. */
@@ -151,10 +164,16 @@ export function parseMount(mount: Mount): MountRequest {
       tmpfsOptions(tmpfs);
       return { ...base, type: 'tmpfs', tmpfs };
     }
-    case 'image':
-    case 'npipe':
-    case 'cluster':
-      throw notSupportedYet(`a mount of type ${type}`);
+    case 'image': {
+      extra('BindOptions');
+      extra('VolumeOptions');
+      extra('TmpfsOptions');
+      if (base.source === '') throw fail('field Source must not be empty');
+      const subpath = mount.ImageOptions?.Subpath ?? '';
+      if (!isLocal(subpath)) throw fail('subpath must be a relative path within the volume');
+      return { ...base, type: 'image', readOnly: true, subpath };
+    }
+    // Named pipes are Windows', and a cluster's volumes go to the tasks of services alone.
     default:
       throw fail('mount type unknown');
   }
@@ -168,9 +187,6 @@ function bindMount(mount: Mount, base: Omit<MountRequest, 'type'>, fail: (why: s
     throw fail(`invalid propagation mode: ${propagation}`);
   }
   if (!base.source.startsWith('/')) throw fail(`invalid mount path: '${base.source}' mount path must be absolute`);
-  if (options.CreateMountpoint !== true && !existsSync(base.source)) {
-    throw fail(`bind source path does not exist: ${base.source}`);
-  }
   if (options.ReadOnlyForceRecursive === true) {
     if (options.ReadOnlyNonRecursive === true) {
       throw fail('mount options conflict: ReadOnlyForceRecursive and ReadOnlyNonRecursive');
@@ -199,9 +215,7 @@ function volumeMount(mount: Mount, base: Omit<MountRequest, 'type'>, fail: (why:
   const subpath = options.Subpath ?? '';
   if (subpath !== '') {
     if (base.source === '') throw fail('must not set Subpath when using anonymous volumes');
-    if (subpath.startsWith('/') || posix.normalize(subpath).split('/')[0] === '..') {
-      throw fail('subpath must be a relative path within the volume');
-    }
+    if (!isLocal(subpath)) throw fail('subpath must be a relative path within the volume');
   }
   checkVolumeName(base.source);
   return {
@@ -270,6 +284,11 @@ function checkTarget(target: string, type: string): void {
   if (target === '') throw mountError(type, 'field Target must not be empty');
   if (posix.normalize(target) === '/') throw mountError(type, "invalid specification: destination can't be '/'");
   if (!target.startsWith('/')) throw mountError(type, `invalid mount path: '${target}' mount path must be absolute`);
+}
+
+/** Whether a relative path stays below where it starts, symlinks aside. */
+function isLocal(path: string): boolean {
+  return !path.startsWith('/') && posix.normalize(path).split('/')[0] !== '..';
 }
 
 function isMode(mode: string): boolean {

@@ -1,25 +1,13 @@
-import {
-  closeSync,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
-import { errnoOf, GantryError, messageOf } from '../../api/errors.ts';
+import { statSync } from 'node:fs';
+import { GantryError } from '../../api/errors.ts';
 import type { MountPoint } from '../../api/schemas/mount.ts';
-import { openInRoot, pathOfFd } from '../../linux/in-root.ts';
-import { MNT_DETACH, MS_BIND, MS_REC, mount, UMOUNT_NOFOLLOW, umount } from '../../linux/mount.ts';
 import type { ResolvedMount } from '../../runtime/spec/input.ts';
 import { checkPropagation, tmpfsOptions } from '../../runtime/spec/mounts.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import { showsDaemonRoot } from './daemon-root.ts';
-import { createBindSources } from './mount-points.ts';
-import { checkMountRequests, type MountRequest } from './mount-request.ts';
+import { createBindSources, requestsOf } from './mount-points.ts';
+import { checkBindSource, type MountRequest } from './mount-request.ts';
+import type { MountStaging } from './mount-staging.ts';
 
 /** Where the volumes of a container are mounted, by name. */
 export type VolumePaths = ReadonlyMap<string, string>;
@@ -28,36 +16,52 @@ export type VolumePaths = ReadonlyMap<string, string>;
 const RECURSIVE_READONLY: [number, number] = [5, 12];
 
 /**
- * The mounts of a container at its start, ready for the spec. `staging`: a directory of this container alone on a
- * tmpfs, for the mounts that a volume's subpath needs; recoverStaging() clears it. Throws invalid_parameter (a source
- * that is gone) and system.
+ * The mounts of a container at its start, ready for the spec. What it mounts in `staging` for that is the container's, and stays there
+ * until it is cleared. Throws invalid_parameter (a source that is gone) and system.
  */
 export function ociMounts(
-  record: Pick<ContainerRecord, 'mounts' | 'hostConfig' | 'flatReadOnly'>,
+  record: Pick<ContainerRecord, 'id' | 'mounts' | 'hostConfig' | 'flatReadOnly' | 'imageMounts' | 'inheritedMounts'>,
   volumes: VolumePaths,
-  options: { staging: string; daemonRoot: string; kernel: [number, number] },
+  options: { staging: MountStaging; daemonRoot: string; kernel: [number, number] },
 ): ResolvedMount[] {
-  const requests = checkMountRequests(record.hostConfig);
+  const requests = requestsOf(record);
   createBindSources(requests);
+  for (const request of requests) checkBindSource(request);
   const byDestination = new Map(requests.map((request) => [request.destination, request]));
-  recoverStaging(options.staging);
-  try {
-    return record.mounts.map((point, index) => {
-      const request = byDestination.get(point.Destination!);
-      if (point.Type === 'tmpfs') return tmpfsMount(point, request);
-      const source = sourceOf(point, request, volumes, join(options.staging, String(index)));
-      const flat = record.flatReadOnly === true && point.Type === 'bind';
-      return bindMount(
-        point,
-        flat && request !== undefined ? { ...request, readOnlyRecursion: 'never' } : request,
-        source,
-        options,
-      );
-    });
-  } catch (error) {
-    recoverStaging(options.staging);
-    throw error;
+  return record.mounts.map((point) => {
+    const request = byDestination.get(point.Destination!);
+    if (point.Type === 'tmpfs') return tmpfsMount(point, request);
+    const source = mountSource(record, point, { request, volumes, staging: options.staging, user: record.id });
+    const flat = record.flatReadOnly === true && point.Type === 'bind';
+    return bindMount(
+      point,
+      flat && request !== undefined ? { ...request, readOnlyRecursion: 'never' } : request,
+      source,
+      options,
+    );
+  });
+}
+
+/**
+ * Path on the host of what is mounted at `point`, which is not a tmpfs. `user`: who has what is mounted in `staging` for it. Throws
+ * invalid_parameter for a subpath that is not there.
+ */
+export function mountSource(
+  record: Pick<ContainerRecord, 'imageMounts'>,
+  point: MountPoint,
+  how: { request: MountRequest | undefined; volumes: VolumePaths; staging: MountStaging; user: string },
+): string {
+  const { request, volumes, staging, user } = how;
+  const destination = point.Destination!;
+  const subpath = request?.subpath ?? '';
+  if (point.Type === 'image') {
+    const image = record.imageMounts?.find((mount) => mount.destination === destination);
+    if (image === undefined) throw new GantryError('system', `no image is known for the mount at ${destination}`);
+    return staging.image(user, destination, image.chainId, subpath);
   }
+  if (point.Type !== 'volume') return point.Source!;
+  const root = volumes.get(point.Name!)!;
+  return subpath === '' ? root : staging.subpath(user, destination, root, subpath);
 }
 
 function tmpfsMount(point: MountPoint, request: MountRequest | undefined): ResolvedMount {
@@ -106,61 +110,4 @@ function readOnlyOption(request: MountRequest | undefined, kernel: [number, numb
     throw new GantryError('invalid_parameter', 'recursively read-only mounts need Linux 5.12 or later');
   }
   return able && request?.readOnlyRecursion !== 'never' && request?.nonRecursive !== true ? 'rro' : 'ro';
-}
-
-function sourceOf(point: MountPoint, request: MountRequest | undefined, volumes: VolumePaths, target: string): string {
-  if (point.Type !== 'volume') return point.Source!;
-  const root = volumes.get(point.Name!)!;
-  if (!request?.subpath) return root;
-  stage(root, request.subpath, target);
-  return target;
-}
-
-/**
- * Another container may swap a directory of the volume for a symlink at any time, and the runtime would follow it. So
- * the subpath is opened within the volume and bound, by its descriptor, to a place nobody else can reach.
- */
-function stage(root: string, subpath: string, target: string): void {
-  let fd: number;
-  try {
-    fd = openInRoot(root, subpath);
-  } catch (cause) {
-    const why = errnoOf(cause) === 'ENOENT' ? 'no such file or directory' : messageOf(cause);
-    throw new GantryError(
-      'invalid_parameter',
-      `failed to mount subpath: cannot access path ${join(root, subpath)}: ${why}`,
-      {
-        cause,
-      },
-    );
-  }
-  try {
-    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-    if (fstatSync(fd).isDirectory()) mkdirSync(target, { recursive: true });
-    else writeFileSync(target, '');
-    mount(pathOfFd(fd), target, null, MS_BIND | MS_REC);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Unmounts and removes what lies in a staging directory, and the directory. Never throws for what is gone. */
-export function recoverStaging(staging: string): void {
-  let entries: string[];
-  try {
-    entries = readdirSync(staging);
-  } catch {
-    return;
-  }
-  for (const entry of entries) {
-    const path = join(staging, entry);
-    try {
-      umount(path, MNT_DETACH | UMOUNT_NOFOLLOW);
-    } catch (error) {
-      if (errnoOf(error) !== 'EINVAL') continue; // Still mounted: removing it would remove the volume's content.
-    }
-    if (lstatSync(path).isDirectory()) rmdirSync(path);
-    else rmSync(path);
-  }
-  rmdirSync(staging);
 }
