@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { errnoOf, GantryError } from '../api/errors.ts';
 import { inNetworkNamespace } from '../linux/namespace.ts';
 import type { Link } from '../linux/netlink/link.ts';
-import { RouteSocket } from '../linux/netlink/route.ts';
+import type { RouteSocket } from '../linux/netlink/route.ts';
 import type { Attachment } from './contract.ts';
 import type { Gateways } from './gateways.ts';
 import { isIpv6 } from './ip.ts';
@@ -83,18 +83,25 @@ export function writeDefaultRoutes(
     if (next === undefined) continue;
     const gateway = gatewayOf(next, family);
     if (gateway === '' && !byInterface(next)) continue;
-    const { index } = routes.link(next.endpoint.interfaceName)!;
-    routes.addRoute({ ...destination, gateway, index });
+    // A container with CAP_NET_ADMIN can have renamed or removed it, or have a default route of its own: that is its affair.
+    const index = routes.link(next.endpoint.interfaceName)?.index;
+    if (index === undefined) continue;
+    try {
+      routes.addRoute({ ...destination, gateway, index });
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    }
   }
 }
 
-/** Removes an interface of a namespace. What is gone is no failure. */
-export function removeLink(path: string, name: string): void {
-  const routes = inNetworkNamespace(path, () => new RouteSocket());
-  try {
-    if (routes.link(name) !== undefined) routes.deleteLink(name);
-  } finally {
-    routes.close();
+/**
+ * Removes the macvlan and ipvlan interfaces of a namespace that stand on `parent`, but for those in `keep`. Not by their names: a container
+ * with CAP_NET_ADMIN can change them.
+ */
+export function removeStacked(routes: RouteSocket, parent: number, keep: ReadonlySet<string>): void {
+  for (const link of routes.links()) {
+    const stacked = link.kind === 'macvlan' || link.kind === 'ipvlan';
+    if (stacked && link.parent === parent && !keep.has(link.name)) routes.deleteLink(link.name);
   }
 }
 

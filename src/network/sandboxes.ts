@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { errnoOf, GantryError, messageOf } from '../api/errors.ts';
 import { inNetworkNamespace, unpinNamespace } from '../linux/namespace.ts';
 import { RouteSocket } from '../linux/netlink/route.ts';
-import { removeLink, type SandboxInside, setUpInterface, writeDefaultRoutes } from './container-interface.ts';
+import { removeStacked, type SandboxInside, setUpInterface, writeDefaultRoutes } from './container-interface.ts';
 import type {
   Attachment,
   EndpointInfo,
@@ -137,7 +137,7 @@ export class Sandboxes {
         this.#attempt('disable a port', () => ports.leave(endpoint.hostInterfaceName));
       } else if (open.path !== '') {
         // Its address must be free at once on the parent's link; the namespace would keep it for some 100 ms.
-        this.#attempt('remove an interface', () => removeLink(open.path, endpoint.interfaceName));
+        this.#attempt('remove an interface', () => this.#inside(open, (inside) => this.#unlink(endpoint, inside, [])));
       }
       this.#giveBack(endpoint);
     }
@@ -271,9 +271,26 @@ export class Sandboxes {
   #detach(open: OpenSandbox, attachment: Attachment, inside: SandboxInside): boolean {
     const { endpoint } = attachment;
     open.attachments = open.attachments.filter((other) => other !== attachment);
-    this.#attempt('remove an interface', () => inside.routes.deleteLink(endpoint.interfaceName));
+    this.#attempt('remove an interface', () => this.#unlink(endpoint, inside, open.attachments));
     this.#giveBack(endpoint);
-    return this.#route(open, inside);
+    let changed = false;
+    // The container may have set the interface down that comes next: it is off the network all the same.
+    this.#attempt('change the default route', () => {
+      changed = this.#route(open, inside);
+    });
+    return changed;
+  }
+
+  /** `others`: what it stays on. The name of an interface within a container with CAP_NET_ADMIN is that one's to change. */
+  #unlink(endpoint: EndpointInfo, inside: SandboxInside, others: readonly Attachment[]): void {
+    const { routes, registry } = this.#parts;
+    if (endpoint.hostInterfaceName !== '') {
+      routes.deleteLink(endpoint.hostInterfaceName);
+      return;
+    }
+    const parent = registry.get(endpoint.networkId)?.state?.index;
+    if (parent === undefined) inside.routes.deleteLink(endpoint.interfaceName);
+    else removeStacked(inside.routes, parent, new Set(others.map((other) => other.endpoint.interfaceName)));
   }
 
   #giveBack(endpoint: EndpointInfo): void {
@@ -285,11 +302,11 @@ export class Sandboxes {
   #route(open: OpenSandbox, inside: SandboxInside): boolean {
     const before = open.gateways;
     const gateways = chooseGateways(open.attachments);
+    open.gateways = gateways;
     writeDefaultRoutes(inside.routes, before, gateways, (attachment) => {
       const network = this.#parts.registry.get(attachment.endpoint.networkId);
       return network?.driver.routesByInterface(network.record) === true;
     });
-    open.gateways = gateways;
     const same = (one: Attachment | undefined, other: Attachment | undefined) =>
       one?.endpoint.endpointId === other?.endpoint.endpointId;
     return !same(before.ipv4, gateways.ipv4) || !same(before.ipv6, gateways.ipv6);

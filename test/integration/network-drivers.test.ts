@@ -223,6 +223,28 @@ describe('network drivers', { skip }, () => {
         assert.equal(traces(), clean);
       });
 
+      test('a container that changes its own interfaces leaves the network all the same', async () => {
+        const net = networks();
+        await net.init([], []);
+        const network = await make(net, ofKind(kind));
+        const made = net.createSandbox(sandbox('one', endpoint('bridge'), endpoint('net1')));
+        // What CAP_NET_ADMIN lets it do.
+        inside(made.path, 'ip link set eth1 down; ip link set eth1 name own; ip link set own up');
+        inside(made.path, 'ip route del default; ip link set eth0 down; ip route add default dev own metric 3');
+        net.disconnect('one', network.id);
+        assert.doesNotMatch(inside(made.path, 'ip -o link'), /own/);
+        const again = net.connect('one', endpoint('net1', { gatewayPriority: 1 }));
+        inside(made.path, 'ip link set eth0 name first');
+        net.disconnect('one', network.id);
+        assert.doesNotMatch(inside(made.path, 'ip -o link'), new RegExp(again.interfaceName));
+        net.disconnect('one', net.find('bridge')!.id);
+        assert.equal(inside(made.path, 'ip -o link').trim().split('\n').length, 1);
+        net.releaseSandbox('one');
+        await net.remove(network.id);
+        await net.close({ keepLive: false });
+        assert.equal(traces(), clean);
+      });
+
       test('an internal one leads nowhere else', async () => {
         const net = networks();
         await net.init([], []);

@@ -43,6 +43,8 @@ export interface Link {
   macAddress: string;
   /** Index of the bridge it is a port of, 0 for none. */
   master: number;
+  /** Index of the interface that it stands on, or of its other end, in whichever namespace that is; 0 for none. */
+  parent: number;
   alias: string;
   /** "bridge", "veth", ..., "" for physical ones and lo. */
   kind: string;
@@ -273,6 +275,7 @@ function parseLink(payload: Buffer): Link {
     mtu: attributes.get(IFLA_MTU)?.readUInt32LE() ?? 0,
     macAddress: [...(attributes.get(IFLA_ADDRESS) ?? [])].map((byte) => byte.toString(16).padStart(2, '0')).join(':'),
     master: attributes.get(IFLA_MASTER)?.readUInt32LE() ?? 0,
+    parent: attributes.get(IFLA_LINK)?.readUInt32LE() ?? 0,
     alias: stringOf(attributes.get(IFLA_IFALIAS)),
     kind: info === undefined ? '' : stringOf(parseAttributes(info).get(IFLA_INFO_KIND)),
   };
