@@ -100,7 +100,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
       images,
       volumes,
       networks: new NetworkCatalog(context, () => containers.records()),
-      attachments: new Attachments(context, (reference) => containers.resolve(reference)),
+      attachments: new Attachments(context, containers),
       events,
       system: {
         context,

@@ -33,6 +33,14 @@ export interface ImageMount {
   chainId: string | null;
 }
 
+/** A link of the default bridge to another container, by ID: it outlives the other one's rename. */
+export interface LinkRecord {
+  alias: string;
+  containerId: string;
+  /** What the other container was called last; of use when it is gone. */
+  name: string;
+}
+
 /** What the state store keeps of a container: enough to answer inspect and to start it again after anything. */
 export interface ContainerRecord {
   id: string;
@@ -63,6 +71,8 @@ export interface ContainerRecord {
   anonymousVolumes: string[];
   /** Requested endpoint settings of the networks that it is on, or will be when it starts, by network name. */
   endpointsConfig: Record<string, EndpointSettings>;
+  /** Containers of the default bridge that it calls by names of its own (--link), in the order given; missing for none. */
+  links?: LinkRecord[];
   /** Set where endpointsConfig names the network of the mode too; records of earlier versions leave that one out. */
   networksListed?: boolean;
   /** Addresses it had when it last ran, by network name: given again where they are free. */

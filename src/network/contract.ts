@@ -1,4 +1,5 @@
 import type { IPAMConfig, Network } from '../api/schemas/network.ts';
+import type { HostsRequest } from './hosts-file.ts';
 import type { EmbeddedResolvConf } from './resolv-conf.ts';
 
 /**
@@ -120,6 +121,15 @@ export interface SandboxRequest {
   hostname: string;
   /** In the order in which their interfaces are numbered; none for loopback only. */
   endpoints: EndpointRequest[];
+}
+
+/** What a container on the default bridge may reach of another where containers are kept apart (--icc=false). IPv4. */
+export interface LinkRule {
+  from: string;
+  to: string;
+  /** "tcp", "udp" or "sctp". */
+  protocol: string;
+  port: number;
 }
 
 export interface ResolvRequest {
@@ -269,7 +279,9 @@ export interface Networks {
   resolvConf(request: ResolvRequest): string;
   /** The same for one on a network with names: the embedded server is the only one in it. */
   embeddedResolvConf(request: ResolvRequest): EmbeddedResolvConf;
-  hosts(request: { hostname: string; domainname: string; addresses: string[]; extraHosts: string[] }): string;
+  hosts(request: HostsRequest): string;
+  /** All that links let through now, instead of what they did before. Before init(): what init() is to put in place. */
+  allowLinks(rules: readonly LinkRule[]): Promise<void>;
   /** Removes what no running container owns (after a crash), then at close() also the pool. `keepLive`: leave bridges and sandboxes. */
   close(options: { keepLive: boolean }): Promise<void>;
 }

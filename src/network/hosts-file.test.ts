@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { makeHostsFile } from './hosts-file.ts';
+import { linkLines, makeHostsFile, replaceLinkLines } from './hosts-file.ts';
 
 /** The lines after those for loopback, which are the same in every file. */
 function make(request: Partial<Parameters<typeof makeHostsFile>[0]>): string[] {
@@ -49,5 +49,26 @@ describe('hosts file', () => {
       '172.17.0.1\thost.docker.internal',
       '172.17.0.2\tabc',
     ]);
+  });
+
+  test('linked containers come between extra hosts and itself', () => {
+    const links = linkLines({ alias: 'store', hostname: 'abc', name: 'db', addresses: ['172.17.0.3', 'fd00::3'] });
+    assert.deepEqual(make({ addresses: ['172.17.0.2'], extraHosts: ['a:10.0.0.1'], links }), [
+      '10.0.0.1\ta',
+      '172.17.0.3\tstore abc db',
+      'fd00::3\tstore abc db',
+      '172.17.0.2\tabc',
+    ]);
+    const same = linkLines({ alias: 'db', hostname: 'abc', name: 'db', addresses: ['172.17.0.3'] });
+    assert.deepEqual(same, ['172.17.0.3\tdb abc']);
+  });
+
+  test('lines of one linked container are replaced, all others stay', () => {
+    const text = '127.0.0.1\tlocalhost\n10.0.0.1\tdb\n1.1.1.1\tdb abc\nfd00::1\tdb abc\n2.2.2.2\tdb2 abc\nhand made';
+    const rest = '2.2.2.2\tdb2 abc\nhand made';
+    const start = '127.0.0.1\tlocalhost\n10.0.0.1\tdb\n';
+    assert.equal(replaceLinkLines(text, 'db', ['3.3.3.3\tdb x']), `${start}3.3.3.3\tdb x\n${rest}`);
+    assert.equal(replaceLinkLines(text, 'db', []), start + rest);
+    assert.equal(replaceLinkLines(text, 'none', ['3.3.3.3\tnone x']), text);
   });
 });

@@ -18,19 +18,22 @@ export interface HostsRequest {
   addresses: string[];
   /** "name:address" (or "name=address"); the address may be "host-gateway". */
   extraHosts: string[];
+  /** Lines of linked containers: see linkLines(). */
+  links?: readonly string[];
 }
 
 /**
- * The text of a container's hosts(5): loopback, extra hosts, then its own name at each of its addresses. `gateways`: what
+ * The text of a container's hosts(5): loopback, extra hosts, linked containers, then its own name at each of its addresses. `gateways`: what
  * "host-gateway" stands for. Throws invalid_parameter when that is asked for and there is none.
  */
 export function makeHostsFile(request: HostsRequest, gateways: readonly string[]): string {
-  const lines = [...LOOPBACK, ...extraHostLines(request.extraHosts, gateways), ...ownHostLines(request)];
+  const extra = extraHostLines(request.extraHosts, gateways);
+  const lines = [...LOOPBACK, ...extra, ...(request.links ?? []), ...ownHostLines(request)];
   return `${lines.join('\n')}\n`;
 }
 
 /** The lines of a container's own name, one for each of its addresses. */
-export function ownHostLines(request: Omit<HostsRequest, 'extraHosts'>): string[] {
+export function ownHostLines(request: Pick<HostsRequest, 'hostname' | 'domainname' | 'addresses'>): string[] {
   // The full name first, then the bare one, whichever way the two were split.
   const fullName = request.domainname === '' ? request.hostname : `${request.hostname}.${request.domainname}`;
   const dot = fullName.indexOf('.');
@@ -52,4 +55,29 @@ export function extraHostLines(extraHosts: readonly string[], gateways: readonly
     }
     return gateways.map((gateway) => `${gateway}\t${name}`);
   });
+}
+
+/** A line for each address of a linked container: what it is called here, its host name, its own name. */
+export function linkLines(linked: {
+  alias: string;
+  hostname: string;
+  name: string;
+  addresses: readonly string[];
+}): string[] {
+  const { alias, hostname, name, addresses } = linked;
+  const names = [alias, hostname, ...(alias === name ? [] : [name])].join(' ');
+  return addresses.map((address) => `${address}\t${names}`);
+}
+
+/**
+ * A hosts file with other lines for a linked container, where its lines were; without any when it had none. Everything else stays, also
+ * what the container itself has written, and an extra host of that very name: that has a line with one name.
+ */
+export function replaceLinkLines(text: string, alias: string, lines: readonly string[]): string {
+  const all = text.split('\n');
+  const isLinked = (line: string) => line.slice(line.indexOf('\t') + 1).startsWith(`${alias} `) && line.includes('\t');
+  const first = all.findIndex(isLinked);
+  if (first < 0) return text;
+  const rest = all.slice(first).filter((line) => !isLinked(line));
+  return [...all.slice(0, first), ...lines, ...rest].join('\n');
 }

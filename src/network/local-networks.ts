@@ -7,6 +7,7 @@ import type {
   BridgeOptions,
   EndpointInfo,
   EndpointRequest,
+  LinkRule,
   LiveSandbox,
   NetworkRecord,
   Networks,
@@ -20,6 +21,7 @@ import { stopAcceptingForwarding } from './forward-policy.ts';
 import { ForwardWatch } from './forward-watch.ts';
 import { HostPorts } from './host-ports.ts';
 import { type HostsRequest, makeHostsFile } from './hosts-file.ts';
+import { routeBetweenPorts } from './isolated-ports.ts';
 import type { NetworkLog } from './log.ts';
 import { NamespacePool } from './namespace-pool.ts';
 import { installNat, removeNat, tableName } from './nat-rules.ts';
@@ -67,6 +69,7 @@ export class LocalNetworks implements Networks {
   /** The last change of the rules: they are made one after the other. */
   #rules: Promise<void> = Promise.resolve();
   #installed = false;
+  #links: readonly LinkRule[] = [];
 
   /** @param options null for a daemon without a default bridge (--bridge=none) */
   constructor(options: BridgeOptions | null, dependencies: NetworksDependencies) {
@@ -103,6 +106,7 @@ export class LocalNetworks implements Networks {
         registry.addFailed(record);
       }
     }
+    this.#joinLinked();
     await this.#applyRules();
     if (this.#common().enableIptables) {
       this.#forward = new ForwardWatch(() => this.#forwarding(), log);
@@ -212,6 +216,14 @@ export class LocalNetworks implements Networks {
     return makeHostsFile(request, hostGatewayIps.length > 0 ? hostGatewayIps : own);
   }
 
+  async allowLinks(rules: readonly LinkRule[]): Promise<void> {
+    const same = JSON.stringify(this.#links) === JSON.stringify(rules);
+    this.#links = rules;
+    if (same || this.#running === undefined || this.#options?.icc !== false) return;
+    this.#joinLinked();
+    await this.#applyRules();
+  }
+
   async close(options: { keepLive: boolean }): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
@@ -235,6 +247,11 @@ export class LocalNetworks implements Networks {
     routes.close();
   }
 
+  /** Links lead through rules; for that, what is sent between ports that are kept apart must come to them. */
+  #joinLinked(): void {
+    if (this.#links.length > 0 && this.#options?.icc === false) routeBetweenPorts(this.#options.bridgeName);
+  }
+
   /** Bridges whose containers reach other networks. */
   #forwarding(): string[] {
     return this.#up.registry.bridgeRules().flatMap((rules) => (rules.internal ? [] : [rules.bridgeName]));
@@ -253,7 +270,7 @@ export class LocalNetworks implements Networks {
     const none = registry.bridgeRules().length === 0 && !this.#installed;
     if (!this.#common().enableIptables || none) return Promise.resolve();
     this.#installed = true;
-    const change = this.#rules.then(() => installNat(this.#table, registry.bridgeRules()));
+    const change = this.#rules.then(() => installNat(this.#table, registry.bridgeRules(this.#links)));
     this.#rules = change.catch(() => {});
     return change;
   }

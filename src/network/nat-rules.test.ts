@@ -9,6 +9,7 @@ const bridge = {
   icc: true,
   masquerade: true,
   internal: false,
+  links: [],
 };
 
 describe('rules of the bridges', () => {
@@ -74,6 +75,22 @@ table inet gantry_gantry0 {
       natScript('t', [{ ...bridge, subnets: [parseCidr('fd00:1::/64').network] }]),
       /elements = \{ fd00:1::\/64 : goto leave_gantry0 \}/,
     );
+  });
+
+  test('links open single ports of a bridge without icc, and change nothing for others', () => {
+    const link = { from: '172.17.0.2', to: '172.17.0.3', protocol: 'tcp', port: 80 };
+    const links = [link, link, { ...link, protocol: 'udp', port: 53 }];
+    assert.ok(
+      natScript('t', [{ ...bridge, icc: false, links }]).includes(`  set links_gantry0 {
+    type ipv4_addr . ipv4_addr . inet_proto . inet_service
+    elements = { 172.17.0.2 . 172.17.0.3 . tcp . 80, 172.17.0.2 . 172.17.0.3 . udp . 53 }
+  }
+  chain to_gantry0 {
+    iifname "gantry0" ip saddr . ip daddr . meta l4proto . th dport @links_gantry0 accept
+    iifname "gantry0" drop
+`),
+    );
+    assert.equal(natScript('t', [{ ...bridge, links }]), natScript('t', [bridge]));
   });
 
   test('a table name that nft reads, one for each daemon', () => {

@@ -1,3 +1,4 @@
+import type { LinkRule } from './contract.ts';
 import { formatNetwork, type IpNetwork } from './ip.ts';
 import { run } from './run.ts';
 
@@ -10,6 +11,8 @@ export interface BridgeRules {
   masquerade: boolean;
   /** Nothing goes between its containers and other networks. */
   internal: boolean;
+  /** Without icc: what its containers may reach of each other all the same. */
+  links: readonly LinkRule[];
 }
 
 /**
@@ -71,7 +74,22 @@ export async function removeNat(table: string): Promise<void> {
 function chainsOf(bridge: BridgeRules): string {
   const name = `"${bridge.bridgeName}"`;
   const suffix = identifier(bridge.bridgeName);
-  const lines = [`  chain to_${suffix} {`, `    iifname ${name} ${bridge.icc ? 'accept' : 'drop'}`];
+  const linked = bridge.icc || bridge.links.length === 0 ? [] : bridge.links;
+  const lines: string[] = [];
+  if (linked.length > 0) {
+    const elements = new Set(linked.map(({ from, to, protocol, port }) => `${from} . ${to} . ${protocol} . ${port}`));
+    lines.push(
+      `  set links_${suffix} {`,
+      '    type ipv4_addr . ipv4_addr . inet_proto . inet_service',
+      `    elements = { ${[...elements].join(', ')} }`,
+      '  }',
+    );
+  }
+  lines.push(`  chain to_${suffix} {`);
+  if (linked.length > 0) {
+    lines.push(`    iifname ${name} ip saddr . ip daddr . meta l4proto . th dport @links_${suffix} accept`);
+  }
+  lines.push(`    iifname ${name} ${bridge.icc ? 'accept' : 'drop'}`);
   if (!bridge.internal) lines.push('    ct status dnat accept');
   lines.push('    drop', '  }');
   if (bridge.internal) lines.push(`  chain from_${suffix} {`, `    oifname != ${name} drop`, '  }');

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { GantryError } from '../api/errors.ts';
 import type { RouteSocket } from '../linux/netlink/route.ts';
 import { hostNetworks } from './built-in.ts';
-import type { EndpointRequest, NetworkDriver, NetworkRecord, NetworkState } from './contract.ts';
+import type { EndpointRequest, LinkRule, NetworkDriver, NetworkRecord, NetworkState } from './contract.ts';
 import { BridgeDriver, bridgeNameOf, removeOwnBridge } from './drivers/bridge.ts';
 import { boolOption, ENABLE_ICC, ENABLE_MASQUERADE } from './drivers/options.ts';
 import { PlainDriver } from './drivers/plain.ts';
@@ -142,7 +142,7 @@ export class NetworkRegistry {
   }
 
   /** What the rules of the bridges are made from. */
-  bridgeRules(): BridgeRules[] {
+  bridgeRules(links: readonly LinkRule[] = []): BridgeRules[] {
     return this.all()
       .filter(({ record, state }) => record.driver === 'bridge' && state !== undefined)
       .map(({ record, state, allocators }) => ({
@@ -151,6 +151,7 @@ export class NetworkRegistry {
         icc: boolOption(record, ENABLE_ICC, true),
         masquerade: boolOption(record, ENABLE_MASQUERADE, true),
         internal: record.internal,
+        links: record.name === 'bridge' ? links : [],
       }));
   }
 

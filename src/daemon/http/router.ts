@@ -13,7 +13,10 @@ interface Pattern {
   greedy: number;
 }
 
-/** Finds the route of a method and path. Literal paths win over patterns, earlier patterns over later ones. */
+/**
+ * Finds the route of a method and path. Literal paths win over patterns, patterns without a name that may hold slashes over those with one,
+ * earlier patterns over later ones.
+ */
 export class Router {
   readonly #literal = new Map<string, Route>();
   /** By method and first segment, which every pattern has as a literal. */
@@ -31,6 +34,7 @@ export class Router {
       list.push({ route, segments, greedy: segments.findIndex((segment) => segment.endsWith('*')) });
       this.#patterns.set(key, list);
     }
+    for (const list of this.#patterns.values()) list.sort((a, b) => Number(a.greedy >= 0) - Number(b.greedy >= 0));
   }
 
   /** null when nothing matches. `path`: still percent-encoded, without query. Throws invalid_parameter for a bad escape. */

@@ -22,7 +22,7 @@ function copyRoutes(containers: Containers, files: FilesOfContainers): Route[] {
   return [
     route({
       method: 'HEAD',
-      path: '/containers/:id/archive',
+      path: '/containers/:id*/archive',
       operationId: 'ContainerArchiveInfo',
       summary: 'What a path in a container is',
       query: { path: text('The path in the container') },
@@ -36,7 +36,7 @@ function copyRoutes(containers: Containers, files: FilesOfContainers): Route[] {
     }),
     route({
       method: 'GET',
-      path: '/containers/:id/archive',
+      path: '/containers/:id*/archive',
       operationId: 'ContainerArchive',
       summary: 'A file or directory of a container as a tar',
       query: { path: text('The path in the container') },
@@ -50,7 +50,7 @@ function copyRoutes(containers: Containers, files: FilesOfContainers): Route[] {
     }),
     route({
       method: 'PUT',
-      path: '/containers/:id/archive',
+      path: '/containers/:id*/archive',
       operationId: 'PutContainerArchive',
       summary: 'Unpack a tar into a directory of a container',
       query: {
@@ -76,7 +76,7 @@ function wholeRoutes(containers: Containers, files: FilesOfContainers): Route[] 
   return [
     route({
       method: 'GET',
-      path: '/containers/:id/export',
+      path: '/containers/:id*/export',
       operationId: 'ContainerExport',
       summary: 'The root file system of a container as a tar',
       answers: { 200: bytes('The tar', 'application/octet-stream') },
@@ -88,7 +88,7 @@ function wholeRoutes(containers: Containers, files: FilesOfContainers): Route[] 
     }),
     route({
       method: 'GET',
-      path: '/containers/:id/changes',
+      path: '/containers/:id*/changes',
       operationId: 'ContainerChanges',
       summary: "What differs from the container's image",
       answers: { 200: json('Changed paths; null for none', Nullable(Type.Array(FilesystemChange))) },

@@ -33,7 +33,7 @@ function attachRoutes(containers: Containers): Route[] {
   return [
     route({
       method: 'POST',
-      path: '/containers/:id/attach',
+      path: '/containers/:id*/attach',
       operationId: 'ContainerAttach',
       summary: "Take over the connection as a container's input and output",
       query: ATTACH,
@@ -54,7 +54,7 @@ function attachRoutes(containers: Containers): Route[] {
     }),
     route({
       method: 'GET',
-      path: '/containers/:id/attach/ws',
+      path: '/containers/:id*/attach/ws',
       operationId: 'ContainerAttachWebsocket',
       summary: 'The same over a websocket',
       query: ATTACH,
@@ -72,7 +72,7 @@ function attachRoutes(containers: Containers): Route[] {
     }),
     route({
       method: 'POST',
-      path: '/containers/:id/resize',
+      path: '/containers/:id*/resize',
       operationId: 'ContainerResize',
       summary: "Size of a container's terminal",
       query: SIZE,
@@ -90,7 +90,7 @@ function attachRoutes(containers: Containers): Route[] {
 function waitRoute(containers: Containers): Route {
   return route({
     method: 'POST',
-    path: '/containers/:id/wait',
+    path: '/containers/:id*/wait',
     operationId: 'ContainerWait',
     summary: 'Wait for the end of a container',
     query: { condition: text('What to wait for', { missing: 'not-running', choices: CONDITIONS }) },
@@ -128,7 +128,7 @@ function waitRoute(containers: Containers): Route {
 function statsRoute(containers: Containers): Route {
   return route({
     method: 'GET',
-    path: '/containers/:id/stats',
+    path: '/containers/:id*/stats',
     operationId: 'ContainerStats',
     summary: "A container's use of the machine",
     query: {

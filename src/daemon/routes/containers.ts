@@ -69,7 +69,7 @@ function viewRoutes(containers: Containers): Route[] {
     }),
     route({
       method: 'GET',
-      path: '/containers/:id/json',
+      path: '/containers/:id*/json',
       operationId: 'ContainerInspect',
       summary: 'All about a container',
       query: { size: flag('With sizes, which are read from disk') },
@@ -81,7 +81,7 @@ function viewRoutes(containers: Containers): Route[] {
     }),
     route({
       method: 'GET',
-      path: '/containers/:id/top',
+      path: '/containers/:id*/top',
       operationId: 'ContainerTop',
       summary: "A container's processes",
       query: { ps_args: text('Options of ps(1)', { missing: '-ef' }) },
@@ -125,7 +125,7 @@ function changeRoutes(containers: Containers): Route[] {
     }),
     route({
       method: 'POST',
-      path: '/containers/:id/update',
+      path: '/containers/:id*/update',
       operationId: 'ContainerUpdate',
       summary: "Change a container's limits and restart policy",
       body: UpdateBody,
@@ -141,7 +141,7 @@ function changeRoutes(containers: Containers): Route[] {
     }),
     route({
       method: 'POST',
-      path: '/containers/:id/rename',
+      path: '/containers/:id*/rename',
       operationId: 'ContainerRename',
       summary: 'Give a container another name',
       query: { name: text('The new name') },
@@ -154,7 +154,7 @@ function changeRoutes(containers: Containers): Route[] {
     }),
     route({
       method: 'DELETE',
-      path: '/containers/:id',
+      path: '/containers/:id*',
       operationId: 'ContainerDelete',
       summary: 'Remove a container',
       query: {

@@ -39,7 +39,7 @@ export function execRoutes(containers: Containers): Route[] {
 function createRoute(containers: Containers): Route {
   return route({
     method: 'POST',
-    path: '/containers/:id/exec',
+    path: '/containers/:id*/exec',
     operationId: 'ContainerExec',
     summary: 'Prepare a command for a running container',
     body: ExecCreateBody,

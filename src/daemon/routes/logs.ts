@@ -12,7 +12,7 @@ export function logRoutes(containers: Containers): Route[] {
   return [
     route({
       method: 'GET',
-      path: '/containers/:id/logs',
+      path: '/containers/:id*/logs',
       operationId: 'ContainerLogs',
       summary: 'What a container has put out',
       query: {

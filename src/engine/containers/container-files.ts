@@ -16,13 +16,14 @@ export interface ContainerFiles {
 
 /**
  * Writes the hosts, hostname and resolv.conf that are bound into a container. `shared`: the container whose network it joins,
- * whose files it gets as well.
+ * whose files it gets as well. `links`: lines of the hosts file for linked containers.
  */
 export function writeContainerFiles(
   context: EngineContext,
   container: Container,
   sandbox: Sandbox | null,
   shared: Container | null,
+  links: readonly string[],
 ): ContainerFiles {
   const { config, hostConfig } = container.record;
   const paths = (directory: string) => ({
@@ -52,6 +53,7 @@ export function writeContainerFiles(
           [endpoint.ipAddress, endpoint.ipv6Address].filter((address) => address !== ''),
         ),
         extraHosts,
+        links,
       }),
     );
   }

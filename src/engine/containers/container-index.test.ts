@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { LinkRecord } from '../container-record.ts';
+import type { Container } from './container.ts';
 import { ContainerIndex } from './container-index.ts';
 
 test('names that Docker would not take cannot be reserved', () => {
@@ -23,4 +25,27 @@ test('a name belongs to one container until that one gives it back', () => {
   assert.equal(index.taken('web'), true);
   index.release('web', 'one');
   index.reserve('web', 'two');
+});
+
+test('a link is another name of the container it leads to', () => {
+  const index = new ContainerIndex();
+  const container = (id: string, name: string, links?: LinkRecord[]) => {
+    const record = { id, name, ...(links === undefined ? {} : { links }) };
+    const made = { id, name, record } as unknown as Container;
+    index.add(made);
+    return made;
+  };
+  const db = container('d0', 'db');
+  const web = container('e0', 'web', [
+    { alias: 'store', containerId: 'd0', name: 'db' },
+    { alias: 'gone', containerId: 'f0', name: 'other' },
+  ]);
+  for (const name of ['web/store', '/web/store']) assert.equal(index.resolve(name), db);
+  for (const name of ['web/gone', 'web/other', 'db/store', 'web/store/x']) {
+    assert.throws(() => index.resolve(name), { code: 'not_found', message: `No such container: ${name}` });
+  }
+  assert.deepEqual(index.namesOf(db), ['/db', '/web/store']);
+  assert.deepEqual(index.namesOf(web), ['/web']);
+  index.delete(web);
+  assert.deepEqual(index.namesOf(db), ['/db']);
 });

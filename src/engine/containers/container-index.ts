@@ -14,6 +14,9 @@ export class ContainerIndex {
   /** Containers being made: in no list yet, but what they stand on is in use. */
   readonly creating = new Set<Container>();
 
+  /** Those that have links to others. */
+  readonly linking = new Set<Container>();
+
   /** In order of creation. */
   all(): Container[] {
     return [...this.#byId.values()];
@@ -53,11 +56,23 @@ export class ContainerIndex {
   add(container: Container): void {
     this.#names.set(container.name, container.id);
     this.#byId.set(container.id, container);
+    if (container.record.links !== undefined) this.linking.add(container);
   }
 
   delete(container: Container): void {
     this.#byId.delete(container.id);
+    this.linking.delete(container);
     this.release(container.name, container.id);
+  }
+
+  /** All names by which a container is found, in order: its own, and those that others have given it by a link ("/parent/alias"). */
+  namesOf(container: Container): string[] {
+    const given = [...this.linking].flatMap((parent) =>
+      (parent.record.links ?? [])
+        .filter(({ containerId }) => containerId === container.id)
+        .map(({ alias }) => `/${parent.name}/${alias}`),
+    );
+    return [`/${container.name}`, ...given].sort();
   }
 
   /** By full ID, name, or the unique beginning of an ID, in this order. Throws not_found, invalid_parameter when ambiguous. */
@@ -67,6 +82,8 @@ export class ContainerIndex {
     const named = this.#names.get(reference.startsWith('/') ? reference.slice(1) : reference);
     const byName = named === undefined ? undefined : this.#byId.get(named);
     if (byName !== undefined) return byName;
+    const linked = this.#linked(reference);
+    if (linked !== undefined) return linked;
     if (reference === '') throw new GantryError('invalid_parameter', 'No container name or ID supplied');
     if (!/^[0-9a-f]{1,64}$/.test(reference)) throw noSuchContainer(reference);
     let found: Container | null = null;
@@ -79,5 +96,13 @@ export class ContainerIndex {
     }
     if (found === null) throw noSuchContainer(reference);
     return found;
+  }
+
+  /** What "parent/alias" means. */
+  #linked(reference: string): Container | undefined {
+    const [, parent, alias] = /^\/?([^/]+)\/([^/]+)$/.exec(reference) ?? [];
+    if (parent === undefined) return undefined;
+    const links = this.#byId.get(this.#names.get(parent) ?? '')?.record.links;
+    return this.#byId.get(links?.find((link) => link.alias === alias)?.containerId ?? '');
   }
 }

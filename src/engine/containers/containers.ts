@@ -8,6 +8,7 @@ import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
 import { Execs } from '../exec/execs.ts';
 import { HealthChecks } from '../health/health-checks.ts';
+import { Links } from '../links/links.ts';
 import type { PruneOptions } from '../prune-options.ts';
 import { type AttachRequest, attach } from './attach.ts';
 import type { Container } from './container.ts';
@@ -34,6 +35,7 @@ export type { ContainersDeps } from './contract.ts';
 /** All containers of the engine and what can be done with them (Engine API, tags "Container" and "Exec"). */
 export class Containers {
   readonly execs: Execs;
+  readonly links: Links;
   readonly #context: EngineContext;
   readonly #deps: ContainersDeps;
   readonly #index = new ContainerIndex();
@@ -48,11 +50,14 @@ export class Containers {
     this.#context = context;
     this.#deps = deps;
     const index = this.#index;
-    const launcher = new Launcher(context, deps, (reference) => index.resolve(reference));
+    const links = new Links(context, index);
+    this.links = links;
+    const launcher = new Launcher(context, deps, { links, resolve: (reference) => index.resolve(reference) });
     this.execs = new Execs(context, {
       runtimeOf: (container) => launcher.runtimeOf(container),
       hostFacts: deps.hostFacts,
       cgroups: deps.cgroups,
+      linkEnvironment: (container) => links.presentEnvironment(container),
     });
     this.#health = new HealthChecks(context, this.execs, (container) =>
       this.#lifecycle.restart(container, { signal: '', timeout: null }),
@@ -67,9 +72,9 @@ export class Containers {
       },
       autoRemove: (container) => this.#remover.autoRemove(container),
     });
-    const parts = { index, launcher, lifecycle: this.#lifecycle, health: this.#health, execs: this.execs };
+    const parts = { index, launcher, links, lifecycle: this.#lifecycle, health: this.#health, execs: this.execs };
     this.#remover = new Remover(context, deps, parts);
-    this.#creator = new Creator(context, deps, index);
+    this.#creator = new Creator(context, deps, { index, links });
     this.#restorer = new Restorer(context, {
       ...parts,
       remover: this.#remover,
@@ -157,6 +162,7 @@ export class Containers {
       context: this.#context,
       networkIds: (name) => this.#networkId(name),
       logPath: this.#deps.logDrivers.of(record).logPath(record),
+      links: this.links.shown(container),
       sizes: options.size ? await sizesOf(container, this.#listDeps()) : null,
     });
   }
@@ -262,6 +268,7 @@ export class Containers {
       images: this.#deps.images,
       networkIds: (name) => this.#networkId(name),
       resolve: (reference) => this.#index.resolve(reference),
+      names: (container) => this.#index.namesOf(container),
     };
   }
 

@@ -6,6 +6,7 @@ import { ensureWorkingDirectory } from '../../runtime/spec/working-directory.ts'
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
 import { checkPlatform, parsePlatform } from '../images/platform.ts';
+import type { Links } from '../links/links.ts';
 import { imageMountsOf } from '../volumes/image-mounts.ts';
 import { Container } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
@@ -19,11 +20,13 @@ export class Creator {
   readonly #context: EngineContext;
   readonly #deps: ContainersDeps;
   readonly #index: ContainerIndex;
+  readonly #links: Links;
 
-  constructor(context: EngineContext, deps: ContainersDeps, index: ContainerIndex) {
+  constructor(context: EngineContext, deps: ContainersDeps, parts: { index: ContainerIndex; links: Links }) {
     this.#context = context;
     this.#deps = deps;
-    this.#index = index;
+    this.#index = parts.index;
+    this.#links = parts.links;
   }
 
   /** Throws not_found for the image, conflict for the name, and what prepareCreate() and the volumes throw. */
@@ -53,6 +56,7 @@ export class Creator {
       image: (named) => images.resolve(named),
       container: (other) => this.#index.resolve(other).record,
     });
+    const links = this.#links.resolve(prepared.hostConfig);
     const record: ContainerRecord = {
       id,
       name,
@@ -81,6 +85,7 @@ export class Creator {
       ...(request.flatReadOnly ? { flatReadOnly: true } : {}),
       anonymousVolumes: [],
       endpointsConfig: prepared.endpointsConfig,
+      ...(links.length > 0 ? { links } : {}),
       networksListed: true,
       sandbox: null,
       runtime: prepared.hostConfig.Runtime || this.#context.settings.defaultRuntime,

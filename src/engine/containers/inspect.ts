@@ -77,6 +77,8 @@ export interface InspectDeps {
   context: EngineContext;
   networkIds: NetworkIds;
   logPath: string;
+  /** Links of the default bridge as the API shows them; null for none. */
+  links: string[] | null;
   /** Sizes in bytes, when they were asked for. */
   sizes: { rw: number; rootFs: number } | null;
 }
@@ -134,7 +136,7 @@ export function inspectContainer(container: Container, deps: InspectDeps): Conta
     ProcessLabel: '',
     AppArmorProfile: record.appArmorProfile,
     ExecIDs: container.execIds.size > 0 ? [...container.execIds] : null,
-    HostConfig: { ...HOST_CONFIG_SHOWN, ...record.hostConfig } as unknown as HostConfig,
+    HostConfig: { ...HOST_CONFIG_SHOWN, ...record.hostConfig, Links: deps.links } as unknown as HostConfig,
     GraphDriver: {
       Name: 'overlay2',
       Data:

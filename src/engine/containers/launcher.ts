@@ -11,6 +11,7 @@ import { lookupUser } from '../../runtime/spec/user.ts';
 import { ensureWorkingDirectory } from '../../runtime/spec/working-directory.ts';
 import { noSpace } from '../../storage/durable.ts';
 import type { EngineContext } from '../context.ts';
+import type { Links } from '../links/links.ts';
 import { endpointRequests } from '../networks/endpoint-settings.ts';
 import type { Container } from './container.ts';
 import { writeContainerFiles } from './container-files.ts';
@@ -24,14 +25,20 @@ import { notRunning } from './errors.ts';
 export class Launcher {
   readonly #context: EngineContext;
   readonly #deps: ContainersDeps;
+  readonly #links: Links;
   readonly #resolve: (reference: string) => Container;
   /** IDs of the containers whose root file system is mounted for their process. */
   readonly #mounted = new Set<string>();
 
-  constructor(context: EngineContext, deps: ContainersDeps, resolve: (reference: string) => Container) {
+  constructor(
+    context: EngineContext,
+    deps: ContainersDeps,
+    parts: { links: Links; resolve: (reference: string) => Container },
+  ) {
     this.#context = context;
     this.#deps = deps;
-    this.#resolve = resolve;
+    this.#links = parts.links;
+    this.#resolve = parts.resolve;
   }
 
   /** Creates the process and connects the clients that wait for its output; Monitor.start() then runs it. Undoes all when it throws. */
@@ -86,6 +93,7 @@ export class Launcher {
       }
       record.sandbox = null;
       delete record.publishedPorts;
+      await this.#links.follow();
     }
     // Whatever the record says: a daemon may have been killed between the two.
     attempt('network', () => networks.releaseSandbox(container.id));
@@ -135,13 +143,17 @@ export class Launcher {
         hint: 'install tini or catatonit, or name an init program with --init-path',
       });
     }
+    const linkEnv = this.#links.environment(container);
     const rootfs = storage.writable.mount(record.id);
     this.#mounted.add(record.id);
     const network = this.#joinNetwork(container);
     // A container on another's network goes by that one's name.
     const hostname = record.config.Hostname || network.shared?.record.config.Hostname || '';
-    const config = { ...record.config, Hostname: hostname };
-    const files = writeContainerFiles(this.#context, container, record.sandbox, network.shared);
+    const config = { ...record.config, Hostname: hostname, Env: [...linkEnv, ...(record.config.Env ?? [])] };
+    const links = this.#links.hostsLines(container);
+    const files = writeContainerFiles(this.#context, container, record.sandbox, network.shared, links);
+    this.#links.moved(container);
+    await this.#links.allow();
     mkdirSync(container.runDirectory, { recursive: true, mode: 0o711 });
     const pid = this.#joined(hostConfig.PidMode, 'PID');
     const ipc = this.#joined(hostConfig.IpcMode, 'IPC');

@@ -16,6 +16,8 @@ export interface ListDeps {
   images: ImageLookup;
   networkIds: NetworkIds;
   resolve(reference: string): Container;
+  /** All its names, with their slashes. */
+  names(container: Container): string[];
 }
 
 /** ContainerList: newest first. `containers`: all, oldest first. */
@@ -54,7 +56,10 @@ export async function listContainers(
     return id;
   };
   const now = Date.now();
-  const summaries = found.map((container) => summaryOf(container, { networkIds: deps.networkIds, imageIdOf, now }));
+  const { networkIds } = deps;
+  const summaries = found.map((container) =>
+    summaryOf(container, { networkIds, imageIdOf, now, names: deps.names(container) }),
+  );
   if (!options.size) return summaries;
   for (const [at, container] of found.entries()) {
     const { rw, rootFs } = await sizesOf(container, deps);

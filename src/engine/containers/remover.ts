@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { GantryError, messageOf } from '../../api/errors.ts';
 import type { EngineContext } from '../context.ts';
 import type { Execs } from '../exec/execs.ts';
+import type { Links } from '../links/links.ts';
 import type { Container } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
 import type { ContainersDeps, RemoveOptions } from './contract.ts';
@@ -16,25 +17,28 @@ export class Remover {
   readonly #index: ContainerIndex;
   readonly #lifecycle: Lifecycle;
   readonly #launcher: Launcher;
+  readonly #links: Links;
   readonly #execs: Execs;
 
   constructor(
     context: EngineContext,
     deps: ContainersDeps,
-    parts: { index: ContainerIndex; lifecycle: Lifecycle; launcher: Launcher; execs: Execs },
+    parts: { index: ContainerIndex; lifecycle: Lifecycle; launcher: Launcher; links: Links; execs: Execs },
   ) {
     this.#context = context;
     this.#deps = deps;
     this.#index = parts.index;
     this.#lifecycle = parts.lifecycle;
     this.#launcher = parts.launcher;
+    this.#links = parts.links;
     this.#execs = parts.execs;
   }
 
   /** Throws conflict when it runs (unless forced) or is being removed already. `reference`: as the user named it. */
   async remove(container: Container, options: RemoveOptions, reference = container.id): Promise<void> {
     if (options.link) {
-      throw new GantryError('conflict', 'Conflict, cannot remove the default link name of the container');
+      await this.#links.remove(reference);
+      return;
     }
     if (container.removing) {
       throw new GantryError('conflict', `removal of container ${reference} is already in progress`);
@@ -91,6 +95,7 @@ export class Remover {
     await this.#deps.volumes.release(record, volumes);
     container.erase();
     this.#index.delete(container);
+    this.#links.gone(container);
     this.#execs.forget(container);
     container.cancelAttaches();
     await this.#deps.images.releaseLayers(record);

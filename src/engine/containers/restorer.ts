@@ -8,6 +8,7 @@ import type { ExitStatus, Monitor } from '../../runtime/contract.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
 import type { HealthChecks } from '../health/health-checks.ts';
+import type { Links } from '../links/links.ts';
 import { storedNetworks } from '../networks/network-records.ts';
 import { startsWithDaemon } from '../restart/restart-policy.ts';
 import { Container } from './container.ts';
@@ -27,6 +28,7 @@ const STARTS_AT_ONCE = 8;
 export interface RestorerParts {
   index: ContainerIndex;
   launcher: Launcher;
+  links: Links;
   lifecycle: Lifecycle;
   remover: Remover;
   health: HealthChecks;
@@ -71,6 +73,7 @@ export class Restorer {
       if (monitor !== null) found.set(container, monitor);
     });
     await storage.recover(new Set([...found.keys()].map((container) => container.id)));
+    await this.#parts.links.allow();
     await networks.init(storedNetworks(this.#context.store), [...found.keys()].map(liveSandbox));
     // All of them, before the first that has ended lets go of a volume that others have.
     for (const container of index.all()) {
@@ -108,7 +111,14 @@ export class Restorer {
         restartCount,
       });
     });
-    await eachOf(wanted, STARTS_AT_ONCE, (container) => this.#parts.lifecycle.startByPolicy(container));
+    // Older ones first: a container is there before those that link to it, which wait for its start.
+    const started = new Map<string, Promise<void>>();
+    await eachOf(wanted, STARTS_AT_ONCE, (container) => {
+      const linked = (container.record.links ?? []).map(({ containerId }) => started.get(containerId));
+      const start = Promise.all(linked).then(() => this.#parts.lifecycle.startByPolicy(container));
+      started.set(container.id, start);
+      return start;
+    });
   }
 
   /** The monitor of a process that runs; one whose process was created and never started is ended. */

@@ -7,6 +7,8 @@ export interface SummaryOptions {
   networkIds: NetworkIds;
   /** ID of the image a reference means now, null for none. */
   imageIdOf: (reference: string) => string | null;
+  /** With their slashes. */
+  names: string[];
   /** Milliseconds since the epoch. */
   now: number;
 }
@@ -24,7 +26,7 @@ export function summaryOf(container: Container, options: SummaryOptions): Contai
   const image = reference !== '' && options.imageIdOf(reference) === record.imageId ? reference : record.imageId;
   return {
     Id: record.id,
-    Names: [`/${record.name}`],
+    Names: options.names,
     Image: image,
     ImageID: record.imageId,
     Command: commandText(record.path, record.args),

@@ -23,6 +23,8 @@ export interface ExecsDeps {
   runtimeOf(container: Container): import('../../runtime/contract.ts').RuntimeBinary;
   hostFacts: HostFacts;
   cgroups: Pick<ContainerCgroups, 'warm'>;
+  /** Variables of the containers that are linked. */
+  linkEnvironment(container: Container): string[];
 }
 
 export interface ExecStartOptions {
@@ -216,7 +218,7 @@ export class Execs {
       mkdirSync(dir, { recursive: true, mode: 0o700 });
       const process = buildProcess({
         container: spec.process,
-        containerEnv: container.record.config.Env ?? [],
+        containerEnv: [...this.#deps.linkEnvironment(container), ...(container.record.config.Env ?? [])],
         hostname: container.record.config.Hostname ?? '',
         args: config.args,
         env: config.env,

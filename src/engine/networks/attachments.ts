@@ -5,6 +5,7 @@ import type { EndpointSettings } from '../../api/schemas/container.ts';
 import type { EndpointInfo, NetworkRecord } from '../../network/contract.ts';
 import { ownHostLines } from '../../network/hosts-file.ts';
 import type { Container } from '../containers/container.ts';
+import type { Containers } from '../containers/containers.ts';
 import type { EngineContext } from '../context.ts';
 import { checkEndpoint, endpointRequest, isUserDefined } from './endpoint-settings.ts';
 import { resolvRequest } from './name-service.ts';
@@ -12,17 +13,16 @@ import { resolvRequest } from './name-service.ts';
 /** Puts containers on networks and takes them off, while they run and while they do not. */
 export class Attachments {
   readonly #context: EngineContext;
-  readonly #resolve: (reference: string) => Container;
+  readonly #containers: Pick<Containers, 'resolve' | 'links'>;
 
-  /** @param resolve throws not_found `No such container: x` */
-  constructor(context: EngineContext, resolve: (reference: string) => Container) {
+  constructor(context: EngineContext, containers: Pick<Containers, 'resolve' | 'links'>) {
     this.#context = context;
-    this.#resolve = resolve;
+    this.#containers = containers;
   }
 
   /** NetworkConnect. Throws forbidden when it is on the network, invalid_parameter for what excludes another. */
   async connect(network: string, reference: string, settings: EndpointSettings): Promise<void> {
-    const container = this.#resolve(reference);
+    const container = this.#containers.resolve(reference);
     await container.lock.run(async () => {
       const found = this.#context.networks.find(network);
       if (found === undefined) throw new GantryError('not_found', `network ${network} not found`);
@@ -30,10 +30,15 @@ export class Attachments {
       checkChangeable(container);
       checkTogether(container, found);
       checkEndpoint(settings, isUserDefined(found.name));
+      if (settings.Links?.length && !isUserDefined(found.name)) {
+        throw new GantryError('invalid_parameter', 'links are only supported for user-defined networks', {
+          hint: 'a container of the default bridge has its links from its creation',
+        });
+      }
       const before = record.endpointsConfig[found.name];
       record.endpointsConfig[found.name] = settings;
       try {
-        if (record.sandbox !== null) this.#join(container, found);
+        if (record.sandbox !== null) await this.#join(container, found);
         else container.save();
       } catch (error) {
         if (before === undefined) delete record.endpointsConfig[found.name];
@@ -45,7 +50,7 @@ export class Attachments {
 
   /** NetworkDisconnect. Throws not_found, forbidden when it is not on the network. */
   async disconnect(network: string, reference: string): Promise<void> {
-    const container = this.#resolve(reference);
+    const container = this.#containers.resolve(reference);
     await container.lock.run(async () => {
       const { record } = container;
       const found = this.#context.networks.find(network);
@@ -60,14 +65,14 @@ export class Attachments {
       if (record.endpointsConfig[name] === undefined && endpoint === undefined) {
         throw new GantryError('forbidden', `container ${container.id} is not connected to network ${name}`);
       }
-      if (endpoint !== undefined) this.#leave(container, endpoint);
+      if (endpoint !== undefined) await this.#leave(container, endpoint);
       delete record.endpointsConfig[name];
       delete record.addresses?.[name];
       container.keep('durable');
     });
   }
 
-  #join(container: Container, network: NetworkRecord): void {
+  async #join(container: Container, network: NetworkRecord): Promise<void> {
     const { record } = container;
     const { networks } = this.#context;
     const endpoint = networks.connect(container.id, endpointRequest(record, network.name));
@@ -76,16 +81,22 @@ export class Attachments {
     container.keep('durable');
     this.#changeHosts(container, endpoint, true);
     if (isUserDefined(network.name)) this.#giveNames(container);
+    if (network.name === 'bridge') {
+      this.#containers.links.joined(container);
+      this.#containers.links.moved(container);
+      await this.#containers.links.follow();
+    }
     this.#event(container, 'connect', network.id, network.name, network.driver);
   }
 
-  #leave(container: Container, endpoint: EndpointInfo): void {
+  async #leave(container: Container, endpoint: EndpointInfo): Promise<void> {
     const { record } = container;
     const { networks } = this.#context;
     const driver = networks.find(endpoint.networkId)?.driver ?? '';
     networks.disconnect(container.id, endpoint.networkId);
     record.sandbox!.endpoints = record.sandbox!.endpoints.filter((other) => other !== endpoint);
     this.#changeHosts(container, endpoint, false);
+    if (endpoint.networkName === 'bridge') await this.#containers.links.follow();
     this.#event(container, 'disconnect', endpoint.networkId, endpoint.networkName, driver);
   }
 

@@ -4,6 +4,7 @@ import type { EndpointRequest } from '../../network/contract.ts';
 import { checkInterfaceName } from '../../network/drivers/options.ts';
 import { parseAddress } from '../../network/ip.ts';
 import type { ContainerRecord } from '../container-record.ts';
+import { parseLink } from '../links/link-option.ts';
 
 /** Driver options of an endpoint: sysctls of its interface, separated by commas; the interface's name. */
 const SYSCTLS = 'com.docker.network.endpoint.sysctls';
@@ -37,7 +38,7 @@ export function checkEndpoint(settings: EndpointSettings, userDefined: boolean):
   if (problems.length > 0) {
     throw new GantryError('invalid_parameter', `invalid endpoint settings:\n${problems.join('\n')}`);
   }
-  if (settings.Links?.length) throw notSupportedYet('a link to another container');
+  for (const link of settings.Links ?? []) parseLink(link);
   for (const [name, value] of Object.entries(settings.DriverOpts ?? {})) {
     if (name === SYSCTLS) sysctlsOf(value);
     else if (name === INTERFACE) checkInterfaceName(value, INTERFACE);

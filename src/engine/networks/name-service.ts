@@ -1,6 +1,7 @@
 import type { Networks, ResolvRequest } from '../../network/contract.ts';
 import type { DnsSettings } from '../../network/dns/observer.ts';
 import type { ContainerRecord } from '../container-record.ts';
+import { parseLink } from '../links/link-option.ts';
 
 /** What a container's own settings say about names. */
 export function resolvRequest({ hostConfig }: ContainerRecord): ResolvRequest {
@@ -17,9 +18,7 @@ export function dnsSettings(networks: Networks, record: ContainerRecord): DnsSet
   const { upstreams, ndotsSet } = networks.embeddedResolvConf(resolvRequest(record));
   const links: DnsSettings['links'] = {};
   for (const [network, settings] of Object.entries(record.endpointsConfig)) {
-    // "name:alias", the alias being the name where there is none.
-    const pairs = (settings?.Links ?? []).map((link) => link.split(':') as [string, string?]);
-    links[network] = Object.fromEntries(pairs.map(([name, alias = name]) => [alias, name]));
+    links[network] = Object.fromEntries((settings?.Links ?? []).map(parseLink).map(({ name, alias }) => [alias, name]));
   }
   return { upstreams, ndotsSet, links };
 }

@@ -108,7 +108,7 @@ const hostFields: Table = {
   GroupAdd: [['9'], 'engine/containers/launcher.ts'],
   IpcMode: ['host', 'spec'],
   Cgroup: ['container:x', 'refused'],
-  Links: [['a:b'], 'refused'],
+  Links: [['a:b'], 'engine/links/links.ts'],
   OomScoreAdj: [100, 'spec'],
   PidMode: ['host', 'spec'],
   Privileged: [true, 'spec'],
@@ -167,7 +167,7 @@ const configFields: Table = {
 
 const endpointFields: Table = {
   IPAMConfig: [{ IPv4Address: '10.0.0.9' }, 'refused'],
-  Links: [['a:b'], 'refused'],
+  Links: [['a:b'], 'engine/networks/name-service.ts'],
   MacAddress: ['02:42:00:00:00:01', 'engine/networks/endpoint-settings.ts'],
   Aliases: [['x'], 'refused'],
   DriverOpts: [{ a: 'b' }, 'refused'],

@@ -76,7 +76,6 @@ function checkDevices(hostConfig: HostConfig): void {
  */
 export function refuseUnsupported(hostConfig: HostConfig): void {
   const refused: [boolean, string][] = [
-    [Boolean(hostConfig.Links?.length), 'a link to another container (--link)'],
     [Boolean(hostConfig.DeviceRequests?.length), 'a device request (--gpus)'],
     [Object.keys(hostConfig.StorageOpt ?? {}).length > 0, 'a storage option (--storage-opt)'],
     [Boolean(hostConfig.Cgroup), 'joining the cgroup of another container'],

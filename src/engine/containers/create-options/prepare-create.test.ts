@@ -208,7 +208,7 @@ describe('refused with status 400', () => {
 });
 
 describe('not supported yet, never ignored', () => {
-  const cases: HostConfig[] = [{ Links: ['a:b'] }, { DeviceRequests: [{ Count: -1 }] }, { StorageOpt: { size: '1G' } }];
+  const cases: HostConfig[] = [{ DeviceRequests: [{ Count: -1 }] }, { StorageOpt: { size: '1G' } }];
   for (const HostConfig of cases) {
     test(JSON.stringify(HostConfig), () => {
       assert.throws(() => prepare({ Cmd: ['true'], HostConfig }), { code: 'not_supported' });
