@@ -170,7 +170,12 @@ describe('network drivers', { skip }, () => {
         assert.equal(first.networkId, network.id);
         assert.match(inside(one.path, 'ip -4 -o addr show eth0'), new RegExp(`${first.ipAddress}/24`));
         assert.ok(reaches(one.path, OUTSIDE), 'outside');
-        if (kind.single !== true) {
+        if (kind.single === true) {
+          assert.throws(() => net.createSandbox(sandbox('two', endpoint('net1'))), {
+            code: 'conflict',
+            message: "network net1 is in passthru mode: its parent up0 is one container's alone",
+          });
+        } else {
           const two = net.createSandbox(
             sandbox('two', endpoint('net1', { ipAddress: kind.subnet.replace('0/24', '99') })),
           );

@@ -127,6 +127,41 @@ describe('DNS messages', () => {
     assert.deepEqual([short.length, short.readUInt16BE(6), short[2]! & 2], [38, 0, 2]);
   });
 
+  test('whatever a container sends: a reply that fits, an error, or nothing', () => {
+    let seed = 1;
+    const random = (below: number): number => {
+      seed = (seed * 1103515245 + 12345) % 2147483648;
+      return Math.floor((seed / 2147483648) * below);
+    };
+    const noise = (length: number) => Buffer.from(Array.from({ length }, () => random(256)));
+    const outcomes = { ignored: 0, refused: 0, answered: 0 };
+    for (let round = 0; round < 4000; round++) {
+      let bytes = random(5) === 0 ? noise(random(80)) : queryBytes(random(2) === 0);
+      for (let changes = random(4); changes > 0; changes--) {
+        const kind = random(3);
+        if (kind === 0) bytes = bytes.subarray(0, random(bytes.length + 1));
+        else if (kind === 1) bytes = Buffer.concat([bytes, noise(random(20))]);
+        else if (bytes.length > 0) bytes[random(bytes.length)] = random(256);
+      }
+      const parsed = parseQuery(bytes);
+      if (parsed === undefined) outcomes.ignored++;
+      else if ('reply' in parsed) {
+        outcomes.refused++;
+        assert.equal(parseQuery(parsed.reply), undefined, 'nothing that is answered again');
+      } else {
+        outcomes.answered++;
+        const { query } = parsed;
+        const limit = datagramSize(query);
+        const reply = makeReply(query, limit, many);
+        assert.ok(reply.length <= limit, bytes.toString('hex'));
+        assert.ok(isReplyTo(query, query.id, reply), bytes.toString('hex'));
+        assert.ok(!isReplyTo(query, query.id, noise(60)));
+        assert.ok(fitted(query, Buffer.concat([reply, noise(2000)]), limit).length <= limit);
+      }
+    }
+    for (const count of Object.values(outcomes)) assert.ok(count > 200, JSON.stringify(outcomes));
+  });
+
   test('names on the wire', () => {
     assert.equal(nameBytes('web.front')?.toString('hex'), '03776562' + '0566726f6e74' + '00');
     for (const none of ['', 'a..b', 'x'.repeat(64), new Array(5).fill('x'.repeat(63)).join('.')])

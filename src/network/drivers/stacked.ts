@@ -96,17 +96,23 @@ export class StackedDriver implements NetworkDriver {
     const { options } = state.record;
     const mode = this.#modes[options[this.#modeOption] ?? this.#defaultMode]!;
     const mtu = mtuOption(state.record);
-    this.#routes.addStacked({
-      kind: this.name,
-      name: request.interfaceName,
-      mode,
-      parent: state.index,
-      namespace: request.namespace,
-      ...(mtu === 0 ? {} : { mtu }),
-      ...(this.name === 'ipvlan'
-        ? { flags: IPVLAN_FLAGS[options.ipvlan_flag ?? 'bridge']! }
-        : { macAddress: request.macAddress }),
-    });
+    try {
+      this.#routes.addStacked({
+        kind: this.name,
+        name: request.interfaceName,
+        mode,
+        parent: state.index,
+        namespace: request.namespace,
+        ...(mtu === 0 ? {} : { mtu }),
+        ...(this.name === 'ipvlan'
+          ? { flags: IPVLAN_FLAGS[options.ipvlan_flag ?? 'bridge']! }
+          : { macAddress: request.macAddress }),
+      });
+    } catch (cause) {
+      if (options.macvlan_mode !== 'passthru' || !isInUse(cause)) throw cause;
+      const message = `network ${state.record.name} is in passthru mode: its parent ${state.interfaceName} is one container's alone`;
+      throw new GantryError('conflict', message, { cause });
+    }
     return '';
   }
 
@@ -188,6 +194,11 @@ function splitVlan(name: string): { below: string; id: number } {
     throw new GantryError('invalid_parameter', `invalid subinterface vlan name ${name}, example formatting is eth0.10`);
   }
   return { below: match[1]!, id };
+}
+
+/** The kernel's answer to a second interface on a parent that is passed through. */
+function isInUse(error: unknown): boolean {
+  return error instanceof SystemCallError && error.code === 'EINVAL';
 }
 
 function isUnsupported(error: unknown): boolean {
