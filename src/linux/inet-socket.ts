@@ -81,7 +81,7 @@ function prepared<T>(kind: keyof typeof TYPES, address: InetAddress, work: (fd: 
 }
 
 /** struct sockaddr_in or sockaddr_in6. */
-function socketAddress({ bytes, port, scope = 0 }: InetAddress): Buffer {
+export function socketAddress({ bytes, port, scope = 0 }: InetAddress): Buffer {
   const ipv6 = bytes.length === 16;
   const name = Buffer.alloc(ipv6 ? 28 : 16);
   name.writeUInt16LE(ipv6 ? AF_INET6 : AF_INET, 0);

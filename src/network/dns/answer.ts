@@ -4,6 +4,8 @@ import type { Names } from './names.ts';
 
 /** Seconds; libnetwork's. */
 const TTL = 600;
+/** Types that are answered for every name of ours. */
+const OURS: ReadonlySet<number> = new Set([TYPE.A, TYPE.AAAA, TYPE.ANY, TYPE.MX]);
 
 /**
  * The records of our own for a query, none for a name that has others only (NODATA); undefined when the question is not ours to answer.
@@ -19,8 +21,7 @@ export function answerFrom(names: Names, sandboxId: string, query: Query, turn: 
   if (found === undefined) return undefined;
   const ipv4 = type === TYPE.A || type === TYPE.ANY ? found.ipv4 : [];
   const ipv6 = type === TYPE.AAAA || type === TYPE.ANY ? found.ipv6 : [];
-  const foreign = ![TYPE.A, TYPE.AAAA, TYPE.ANY, TYPE.MX].some((ours) => ours === type);
-  if (foreign && name.includes('.')) return undefined;
+  if (!OURS.has(type) && name.includes('.')) return undefined;
   return [
     ...rotated(ipv4, turn).map((data) => ({ type: TYPE.A, ttl: TTL, data })),
     ...rotated(ipv6, turn).map((data) => ({ type: TYPE.AAAA, ttl: TTL, data })),

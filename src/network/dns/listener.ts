@@ -1,7 +1,8 @@
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { closeSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { bindInet } from '../../linux/inet-socket.ts';
+import type { DatagramBatch } from '../../linux/datagram-batch.ts';
+import { bindInet, socketAddress } from '../../linux/inet-socket.ts';
 import { SystemCallError } from '../../linux/libc.ts';
 import { inNetworkNamespace } from '../../linux/namespace.ts';
 import { rewritePorts, rewrittenPorts } from '../../linux/netlink/port-rewrite.ts';
@@ -42,16 +43,25 @@ interface Bound {
 export class Listener {
   readonly #udp: DatagramSocket;
   readonly #tcp: Server;
+  readonly #handle: MessageHandler;
+  /** Shared by all listeners: only one of them is at work at a time. */
+  readonly #batch: DatagramBatch;
+  /** Of the UDP socket; -1 once it is closed, when the number may be another's. */
+  #fd: number;
+  /** Replies are being collected. */
+  #collecting = false;
   readonly #connections = new Set<Socket>();
 
   /**
    * Opens both at once: a query sent after this is answered.
    * @throws SystemCallError: EADDRINUSE when there can be no rules and the container has taken port 53 while no daemon ran
    */
-  constructor(namespace: string, handle: MessageHandler, log: NetworkLog) {
+  constructor(namespace: string, handle: MessageHandler, batch: DatagramBatch, log: NetworkLog) {
     const { udp, tcp } = inNetworkNamespace(namespace, bindSockets);
-    // The address is one already: no look-up, which would put off each reply to another turn of the event loop.
-    this.#udp = createSocket({ type: 'udp4', lookup: (host, _options, done) => done(null, host, 4) });
+    this.#handle = handle;
+    this.#batch = batch;
+    this.#fd = udp;
+    this.#udp = createSocket('udp4');
     this.#tcp = createServer({ allowHalfOpen: true });
     try {
       this.#udp.bind({ fd: udp, exclusive: true });
@@ -60,15 +70,8 @@ export class Listener {
       throw error;
     }
     this.#tcp.listen({ fd: tcp, exclusive: true });
-    let open = true;
-    this.#udp.on('close', () => {
-      open = false;
-    });
     this.#udp.on('message', (message, { port, address }) =>
-      handle('udp', message, (reply) => {
-        // What cannot be sent is asked for again.
-        if (open && reply !== undefined) this.#udp.send(reply, port, address, () => {});
-      }),
+      this.#collect(message, socketAddress({ bytes: addressBytes(address)!, port })),
     );
     for (const socket of [this.#udp, this.#tcp]) {
       socket.on('error', (error: Error) => log.warn('embedded DNS', { namespace, error: error.message }));
@@ -82,9 +85,35 @@ export class Listener {
   }
 
   close(): void {
+    this.#fd = -1;
     this.#udp.close();
     this.#tcp.close();
     for (const connection of this.#connections) connection.destroy();
+  }
+
+  /** Node tells of one datagram; what waits behind it is answered together with it, by two system calls for 16 of them. */
+  #collect(message: Buffer, from: Buffer): void {
+    this.#collecting = true;
+    try {
+      this.#handleDatagram(message, from);
+      if (this.#fd === -1) return;
+      for (const { data, address } of this.#batch.receive(this.#fd)) this.#handleDatagram(data, address);
+    } finally {
+      this.#collecting = false;
+      this.#batch.send(this.#fd);
+    }
+  }
+
+  #handleDatagram(message: Buffer, from: Buffer): void {
+    this.#handle('udp', message, (reply) => {
+      if (this.#fd === -1 || reply === undefined) return;
+      const datagram = { data: reply, address: from };
+      if (!this.#batch.add(datagram)) {
+        this.#batch.send(this.#fd);
+        this.#batch.add(datagram);
+      }
+      if (!this.#collecting) this.#batch.send(this.#fd);
+    });
   }
 }
 

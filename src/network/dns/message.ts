@@ -15,6 +15,11 @@ export const RCODE = {
 } as const;
 
 const HEADER_LENGTH = 12;
+/** Of an answer: name, type, class, time to live and the length of its data. */
+const RECORD_LENGTH = 12;
+/** What a label seldom has. */
+const SPECIAL = /[.\\]/;
+const NOTHING = Buffer.alloc(0);
 /** What a UDP client takes that says nothing else. */
 export const PLAIN_SIZE = 512;
 /** The length of a message over TCP is a 16-bit number. */
@@ -86,19 +91,25 @@ export function datagramSize(query: Query): number {
 
 /** A reply with as many of the answers as fit in `limit` bytes; when some do not, it is marked as truncated. */
 export function makeReply(query: Query, limit: number, answers: Answer[] = [], rcode: number = RCODE.noError): Buffer {
-  const tail = query.edns === undefined ? Buffer.alloc(0) : ednsRecord(rcode);
-  const parts: Buffer[] = [];
-  let room = limit - query.questionEnd - tail.length;
-  for (const answer of answers) {
-    if (room < 12 + answer.data.length) break;
-    room -= 12 + answer.data.length;
-    parts.push(record(answer));
+  const tail = query.edns === undefined ? NOTHING : ednsRecord(rcode);
+  const { questionEnd } = query;
+  let length = questionEnd + tail.length;
+  let count = 0;
+  for (const { data } of answers) {
+    if (length + RECORD_LENGTH + data.length > limit) break;
+    length += RECORD_LENGTH + data.length;
+    count++;
   }
-  const head = headerOf(query.bytes, rcode & 15, parts.length < answers.length ? FLAG_TRUNCATED : 0);
-  head.writeUInt16BE(1, 4);
-  head.writeUInt16BE(parts.length, 6);
-  head.writeUInt16BE(tail.length === 0 ? 0 : 1, 10);
-  return Buffer.concat([head, query.bytes.subarray(HEADER_LENGTH, query.questionEnd), ...parts, tail]);
+  const reply = Buffer.allocUnsafe(length);
+  query.bytes.copy(reply, 0, 0, questionEnd);
+  writeHeader(reply, query.bytes, rcode & 15, count < answers.length ? FLAG_TRUNCATED : 0);
+  reply.writeUInt16BE(1, 4);
+  reply.writeUInt16BE(count, 6);
+  reply.writeUInt16BE(tail.length === 0 ? 0 : 1, 10);
+  let offset = questionEnd;
+  for (let index = 0; index < count; index++) offset = writeRecord(reply, offset, answers[index]!);
+  tail.copy(reply, offset);
+  return reply;
 }
 
 /** Whether `reply` is one to `query`, sent under `id`: the same question; some servers leave it out of their errors. */
@@ -141,28 +152,29 @@ export function nameBytes(name: string): Buffer | undefined {
 }
 
 /** A header with all counts zero, of a reply to the message that `bytes` begins. */
-function headerOf(bytes: Buffer, rcode: number, flags: number): Buffer {
+function writeHeader(reply: Buffer, bytes: Buffer, rcode: number, flags: number): void {
   const asked = bytes.readUInt16BE(2) & (OPCODE_MASK | FLAG_RECURSION_DESIRED | FLAG_CHECKING_DISABLED);
-  const head = Buffer.alloc(HEADER_LENGTH);
-  head.writeUInt16BE(bytes.readUInt16BE(0), 0);
-  head.writeUInt16BE(FLAG_RESPONSE | asked | FLAG_RECURSION_AVAILABLE | flags | rcode, 2);
-  return head;
+  reply.fill(0, 4, HEADER_LENGTH);
+  reply.writeUInt16BE(bytes.readUInt16BE(0), 0);
+  reply.writeUInt16BE(FLAG_RESPONSE | asked | FLAG_RECURSION_AVAILABLE | flags | rcode, 2);
 }
 
 /** An error about a query that could not be read: it has no question to repeat. */
 function bareReply(bytes: Buffer, rcode: number): Buffer {
-  return headerOf(bytes, rcode, 0);
+  const reply = Buffer.allocUnsafe(HEADER_LENGTH);
+  writeHeader(reply, bytes, rcode, 0);
+  return reply;
 }
 
-function record({ type, ttl, data }: Answer): Buffer {
-  const bytes = Buffer.alloc(12 + data.length);
-  bytes.writeUInt16BE(QUESTION_NAME, 0);
-  bytes.writeUInt16BE(type, 2);
-  bytes.writeUInt16BE(CLASS_IN, 4);
-  bytes.writeUInt32BE(ttl, 6);
-  bytes.writeUInt16BE(data.length, 10);
-  bytes.set(data, 12);
-  return bytes;
+/** Returns the offset behind it. */
+function writeRecord(reply: Buffer, offset: number, { type, ttl, data }: Answer): number {
+  reply.writeUInt16BE(QUESTION_NAME, offset);
+  reply.writeUInt16BE(type, offset + 2);
+  reply.writeUInt16BE(CLASS_IN, offset + 4);
+  reply.writeUInt32BE(ttl, offset + 6);
+  reply.writeUInt16BE(data.length, offset + 10);
+  reply.set(data, offset + RECORD_LENGTH);
+  return offset + RECORD_LENGTH + data.length;
 }
 
 /** Root name, type, size, the upper bits of the code, version 0, no flags, no options (RFC 6891 section 6.1.2). */
@@ -181,12 +193,8 @@ function readQuestionName(bytes: Buffer): { name: string; end: number } {
   for (let length = bytes.readUInt8(offset); length !== 0; length = bytes.readUInt8(offset)) {
     const end = offset + 1 + length;
     if (length > 63 || end > bytes.length || end - HEADER_LENGTH > 254) throw new RangeError('bad name');
-    labels.push(
-      bytes
-        .toString('utf8', offset + 1, end)
-        .toLowerCase()
-        .replace(/[.\\]/g, '\\$&'),
-    );
+    const label = bytes.toString('utf8', offset + 1, end).toLowerCase();
+    labels.push(SPECIAL.test(label) ? label.replaceAll(/[.\\]/g, '\\$&') : label);
     offset = end;
   }
   return { name: labels.join('.'), end: offset + 1 };

@@ -100,15 +100,18 @@ export class NameTable implements Names {
   }
 
   #lookupOn(own: Map<string, Entry>, name: string, networkName?: string): Addresses | undefined {
-    const places = [...own].filter(([id]) => networkName === undefined || this.#networks.get(id)?.name === networkName);
     // The sandbox's own names for others go before theirs, on all its networks.
-    for (const [id, { links }] of places) {
+    for (const [id, { links }] of own) {
       const target = links.get(name);
-      const found = target === undefined ? undefined : this.#networks.get(id)?.byName.get(target);
+      const network = target === undefined ? undefined : this.#networks.get(id);
+      if (network === undefined || (networkName !== undefined && network.name !== networkName)) continue;
+      const found = network.byName.get(target!);
       if (found !== undefined) return merged(found);
     }
-    for (const [id, { links }] of places) {
-      const found = links.has(name) ? undefined : this.#networks.get(id)?.byName.get(name);
+    for (const [id, { links }] of own) {
+      const network = this.#networks.get(id);
+      if (network === undefined || (networkName !== undefined && network.name !== networkName)) continue;
+      const found = links.has(name) ? undefined : network.byName.get(name);
       if (found !== undefined) return merged(found);
     }
     return undefined;

@@ -1,3 +1,4 @@
+import { DatagramBatch } from '../../linux/datagram-batch.ts';
 import type { NetworkLog } from '../log.ts';
 import { answerFrom } from './answer.ts';
 import { Forwarder, ForwardingBudget, type ForwardingRules } from './forwarder.ts';
@@ -28,6 +29,7 @@ export class EmbeddedDns {
   readonly #names: Names;
   readonly #log: NetworkLog;
   readonly #budget = new ForwardingBudget();
+  readonly #batch = new DatagramBatch();
   readonly #running = new Map<string, Running>();
   #turn = 0;
 
@@ -53,7 +55,7 @@ export class EmbeddedDns {
     const opened: Running = {
       sandbox,
       forwarder: new Forwarder(sandbox.namespace, sandbox, this.#budget),
-      listener: new Listener(sandbox.namespace, handle, this.#log),
+      listener: new Listener(sandbox.namespace, handle, this.#batch, this.#log),
     };
     this.#running.set(sandbox.id, opened);
   }
