@@ -12,7 +12,7 @@ execFileSync('sh', [
 ]);
 
 const log = { info: () => {}, warn: (message: string) => console.error(message) };
-const ports = new PublishedPorts({ table: 'gantry_bench', iptables: true, userlandProxy: true }, log);
+const ports = new PublishedPorts({ table: 'gantry_bench', iptables: true, ip6tables: true, userlandProxy: true }, log);
 ports.restore([{ name: 'br0', subnets: ['10.88.0.0/24'] }], []);
 
 const endpoint = (id: string) => ({ id, ipAddress: '10.88.0.2', ipv6Address: '', hostInterface: '', hostBinding: '' });

@@ -53,6 +53,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   const networks = new LocalNetworks(settings.bridge, {
     execRoot,
     engineId: settings.engineId,
+    bridgeless: settings.hostNetworking,
     dns: { dns, dnsSearch, dnsOptions },
     hostGatewayIps: settings.hostGatewayIps,
     log,
@@ -84,7 +85,12 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   networks.observe(new DnsObserver(nameServer, names, (id) => dnsSettings(networks, containers.resolve(id).record)));
   const table = `gantry_ports_${settings.bridge?.bridgeName ?? settings.engineId.slice(0, 8)}`;
   const ports = new PublishedPorts(
-    { table, iptables: settings.bridge?.enableIptables ?? true, userlandProxy: true },
+    {
+      table,
+      iptables: settings.hostNetworking.enableIptables,
+      ip6tables: settings.hostNetworking.enableIp6tables ?? settings.hostNetworking.enableIptables,
+      userlandProxy: settings.hostNetworking.userlandProxy,
+    },
     log,
   );
   networks.observe(new PortPublisher(ports, networks, (id) => containers.resolve(id).record));

@@ -44,12 +44,12 @@ export function engineSettings(config: DaemonConfig, engineId: string): EngineSe
             bridgeName: config.string('bridge') || DEFAULT_BRIDGE,
             bip: config.string('bip'),
             mtu: config.number('mtu') || 1500,
-            pools: config.pools(),
-            enableIptables: config.bool('iptables'),
-            enableIpForward: config.bool('ip-forward'),
             enableIpMasq: config.bool('ip-masq'),
             icc: config.bool('icc'),
+            hostBinding: config.string('ip'),
+            ...hostOptions(config),
           },
+    hostNetworking: hostOptions(config),
     dns: config.list('dns'),
     dnsSearch: config.list('dns-search'),
     dnsOptions: config.list('dns-opts'),
@@ -63,6 +63,19 @@ export function engineSettings(config: DaemonConfig, engineId: string): EngineSe
     httpsProxy: config.string('https-proxy'),
     noProxy: config.string('no-proxy'),
     shimPath: installedPath('shim/build/gantry-shim'),
+  };
+}
+
+/** What networks of all kinds may do to the host. */
+function hostOptions(config: DaemonConfig): EngineSettings['hostNetworking'] {
+  return {
+    pools: config.pools(),
+    enableIptables: config.bool('iptables'),
+    // Whoever wants no rules of ours means none at all, unless he says otherwise.
+    enableIp6tables: config.bool('ip6tables') && (config.bool('iptables') || config.given('ip6tables')),
+    enableIpForward: config.bool('ip-forward'),
+    dropForwarding: !config.bool('ip-forward-no-drop'),
+    userlandProxy: config.bool('userland-proxy'),
   };
 }
 

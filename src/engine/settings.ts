@@ -1,4 +1,4 @@
-import type { BridgeOptions } from '../network/contract.ts';
+import type { BridgeOptions, HostOptions } from '../network/contract.ts';
 import type { RuntimeBinary } from '../runtime/contract.ts';
 
 export interface Ulimit {
@@ -34,6 +34,8 @@ export interface EngineSettings {
   noNewPrivileges: boolean;
   /** null when the daemon runs with --bridge=none. */
   bridge: BridgeOptions | null;
+  /** What applies to all networks, and to published ports. */
+  hostNetworking: HostOptions & { userlandProxy: boolean };
   dns: string[];
   dnsSearch: string[];
   dnsOptions: string[];

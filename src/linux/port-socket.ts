@@ -1,4 +1,4 @@
-/** Sockets that only hold a port of the host, so that nobody else gets it. */
+/** Sockets on ports of the host: those that only hold one, so that nobody else gets it, and those that a relay serves. */
 import { closeSync } from 'node:fs';
 import { addressOf, check, declare } from './libc.ts';
 
@@ -52,15 +52,21 @@ export function holdPort(address: Uint8Array, port: number, protocol: PortProtoc
   }
 }
 
-/** Opens a TCP listener on a port of the kernel's choice. Throws SystemCallError. */
-export function openListener(address: Uint8Array): { fd: number; port: number } {
-  const fd = open(address, 'tcp');
+/**
+ * Opens a TCP listener or a UDP socket that others of the same kind may share the port with on more exact addresses.
+ * @param port 0 for one of the kernel's choice
+ * @returns the descriptor, the caller's to close, and the port
+ * @throws SystemCallError as holdPort()
+ */
+export function openSocket(address: Uint8Array, protocol: 'tcp' | 'udp', port: number): { fd: number; port: number } {
+  const fd = open(address, protocol);
   try {
-    const name = socketAddress(address, 0);
-    check(bind(fd, name, name.length), 'bind', 'tcp');
-    check(listen(fd, BACKLOG), 'listen', 'tcp');
+    check(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, ON, 4), 'setsockopt', 'SO_REUSEADDR');
+    const name = socketAddress(address, port);
+    check(bind(fd, name, name.length), 'bind', protocol);
+    if (protocol === 'tcp') check(listen(fd, BACKLOG), 'listen', protocol);
     const length = Buffer.from([name.length, 0, 0, 0]);
-    check(getsockname(fd, name, length), 'getsockname', 'tcp');
+    check(getsockname(fd, name, length), 'getsockname', protocol);
     return { fd, port: name.readUInt16BE(2) };
   } catch (error) {
     closeSync(fd);

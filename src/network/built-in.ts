@@ -41,7 +41,7 @@ export function defaultBridge(
     [DEFAULT_BRIDGE]: 'true',
     [ENABLE_ICC]: String(options.icc),
     [ENABLE_MASQUERADE]: String(options.enableIpMasq),
-    [HOST_BINDING]: '0.0.0.0',
+    [HOST_BINDING]: options.hostBinding ?? '0.0.0.0',
     [BRIDGE_NAME]: options.bridgeName,
     [MTU]: String(options.mtu > 0 ? options.mtu : DEFAULT_MTU),
   };

@@ -93,7 +93,19 @@ export interface BridgeOptions {
   enableIpForward: boolean;
   enableIpMasq: boolean;
   icc: boolean;
+  /** --ip6tables: rules for IPv6; missing for the same as enableIptables. */
+  enableIp6tables?: boolean;
+  /** Whoever makes the host a router forwards nothing else by it, as dockerd (not with --ip-forward-no-drop). */
+  dropForwarding?: boolean;
+  /** --ip: where ports of containers on the default bridge are published; missing for every address. */
+  hostBinding?: string;
 }
+
+/** What of BridgeOptions is for all networks of bridges, also where there is no default one. */
+export type HostOptions = Pick<
+  BridgeOptions,
+  'pools' | 'enableIptables' | 'enableIp6tables' | 'enableIpForward' | 'dropForwarding'
+>;
 
 /** What is asked of one endpoint. "" and [] for what the network is to choose. */
 export interface EndpointRequest {

@@ -1,6 +1,6 @@
 import { messageOf } from '../api/errors.ts';
-import { type ForwardChain, NftForward, readLegacyForward } from '../linux/netfilter.ts';
-import { acceptForwarding, type Backend } from './forward-policy.ts';
+import { NftForward } from '../linux/netfilter.ts';
+import { acceptForwarding, BACKENDS, type Backend, familyOf, readForward } from './forward-policy.ts';
 import type { NetworkLog } from './log.ts';
 
 /** The kernel tells nobody of a legacy table's change, and Node cannot wait on a netlink socket: so we look, 0.1 ms each time. */
@@ -14,13 +14,18 @@ export class ForwardWatch {
   readonly #bridges: () => readonly string[];
   readonly #log: NetworkLog;
   readonly #nft = new NftForward();
+  readonly #backends: readonly Backend[];
   #timer: NodeJS.Timeout | undefined;
   #seen = '';
   #work: Promise<void> = Promise.resolve();
   #queued: NodeJS.Immediate | undefined;
 
-  /** @param bridges the interfaces that containers reach other networks by, at the time of asking */
-  constructor(bridges: () => readonly string[], log: NetworkLog) {
+  /**
+   * @param families that rules may be added for
+   * @param bridges the interfaces that containers reach other networks by, at the time of asking
+   */
+  constructor(families: { 4: boolean; 6: boolean }, bridges: () => readonly string[], log: NetworkLog) {
+    this.#backends = BACKENDS.filter((backend) => families[familyOf(backend)]);
     this.#bridges = bridges;
     this.#log = log;
   }
@@ -55,12 +60,11 @@ export class ForwardWatch {
   }
 
   #check(): void {
-    const [nft, legacy] = [chainOf(() => this.#nft.read()), chainOf(readLegacyForward)];
-    const state = `${nft.policy} ${nft.mark}, ${legacy.policy} ${legacy.mark}`;
+    const chains = this.#backends.map((backend) => ({ backend, ...readForward(backend, this.#nft) }));
+    const state = chains.map(({ policy, mark }) => `${policy} ${mark}`).join(', ');
     if (state === this.#seen) return;
     this.#seen = state;
-    if (nft.policy === 'drop') this.#accept('iptables-nft');
-    if (legacy.policy === 'drop') this.#accept('iptables-legacy');
+    for (const { backend, policy } of chains) if (policy === 'drop') this.#accept(backend);
   }
 
   #accept(backend: Backend): void {
@@ -68,26 +72,15 @@ export class ForwardWatch {
   }
 
   async #addRules(backend: Backend): Promise<void> {
-    for (const bridge of this.#bridges()) {
-      try {
-        if (await acceptForwarding(backend, bridge)) {
-          // The rules are as they were before they were flushed: not to be taken for those of now.
-          this.#seen = '';
-          this.#log.info('the FORWARD policy is DROP: rules added for the bridge', { backend, bridge });
-        }
-      } catch (error) {
-        this.#log.warn('cannot add rules to the FORWARD chain', { backend, error: messageOf(error) });
-        this.#seen = '';
-      }
+    try {
+      const bridges = await acceptForwarding(backend, this.#bridges());
+      if (bridges.length === 0) return;
+      // The rules are as they were before they were flushed: not to be taken for those of now.
+      this.#seen = '';
+      this.#log.info('the FORWARD policy is DROP: rules added for bridges', { backend, bridges });
+    } catch (error) {
+      this.#log.warn('cannot add rules to the FORWARD chain', { backend, error: messageOf(error) });
+      this.#seen = '';
     }
-  }
-}
-
-function chainOf(read: () => ForwardChain): ForwardChain {
-  try {
-    return read();
-  } catch {
-    // The kernel does not have this backend.
-    return { policy: null, mark: '' };
   }
 }

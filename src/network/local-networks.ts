@@ -2,11 +2,13 @@ import { join } from 'node:path';
 import { errnoOf, GantryError, messageOf } from '../api/errors.ts';
 import type { Network } from '../api/schemas/network.ts';
 import { RouteSocket } from '../linux/netlink/route.ts';
+import { BridgeFirewall } from './bridge-firewall.ts';
 import { BUILT_IN, defaultBridge, plainNetworks } from './built-in.ts';
 import type {
   BridgeOptions,
   EndpointInfo,
   EndpointRequest,
+  HostOptions,
   LinkRule,
   LiveSandbox,
   NetworkRecord,
@@ -17,14 +19,13 @@ import type {
   SandboxRequest,
   SandboxView,
 } from './contract.ts';
-import { stopAcceptingForwarding } from './forward-policy.ts';
-import { ForwardWatch } from './forward-watch.ts';
+import { enableForwarding } from './forwarding.ts';
 import { HostPorts } from './host-ports.ts';
 import { type HostsRequest, makeHostsFile } from './hosts-file.ts';
 import { routeBetweenPorts } from './isolated-ports.ts';
 import type { NetworkLog } from './log.ts';
 import { NamespacePool } from './namespace-pool.ts';
-import { installNat, removeNat, tableName } from './nat-rules.ts';
+import { type BridgeRules, type Families, tableName } from './nat-rules.ts';
 import { makePinDirectory, removePinDirectory } from './pin-directory.ts';
 import { type ActiveNetwork, NetworkRegistry } from './registry.ts';
 import { type EmbeddedResolvConf, makeEmbeddedResolvConf, makeResolvConf, readHostResolvConf } from './resolv-conf.ts';
@@ -37,7 +38,7 @@ export interface NetworksDependencies {
   /** Stable ID of this engine: the IDs of built-in networks come from it. */
   engineId: string;
   /** Of a daemon without a default bridge: what else BridgeOptions says. */
-  bridgeless?: Pick<BridgeOptions, 'pools' | 'enableIptables' | 'enableIpForward'>;
+  bridgeless?: HostOptions;
   /** The daemon's own resolver settings. */
   dns: ResolvRequest;
   /** What "host-gateway" stands for in extra hosts; empty for the default bridge's address. */
@@ -65,10 +66,8 @@ export class LocalNetworks implements Networks {
   readonly #created = new Date().toISOString();
   readonly #observers: SandboxObserver[] = [];
   #running: Running | undefined;
-  #forward: ForwardWatch | undefined;
-  /** The last change of the rules: they are made one after the other. */
-  #rules: Promise<void> = Promise.resolve();
-  #installed = false;
+  /** undefined for a daemon that leaves the host's packet filters alone. */
+  #firewall: BridgeFirewall | undefined;
   #links: readonly LinkRule[] = [];
 
   /** @param options null for a daemon without a default bridge (--bridge=none) */
@@ -89,8 +88,12 @@ export class LocalNetworks implements Networks {
     const routes = new RouteSocket();
     const pinDirectory = makePinDirectory(join(execRoot, 'netns'));
     const owners = new SandboxOwners(join(execRoot, 'sandboxes'));
-    const { pools, enableIpForward } = this.#common();
-    const registry = new NetworkRegistry(routes, { engineId, pools, enableIpForward });
+    const { pools, enableIpForward, dropForwarding = false } = this.#common();
+    const families = this.#families();
+    const forward = (family: 4 | 6): void => {
+      if (enableIpForward) enableForwarding(family, { drop: dropForwarding && families[family] });
+    };
+    const registry = new NetworkRegistry(routes, { engineId, pools, forward });
     const ports = new HostPorts(routes, log);
     const pool = new NamespacePool(pinDirectory, log);
     const observers = this.#observers;
@@ -107,10 +110,10 @@ export class LocalNetworks implements Networks {
       }
     }
     this.#joinLinked();
-    await this.#applyRules();
-    if (this.#common().enableIptables) {
-      this.#forward = new ForwardWatch(() => this.#forwarding(), log);
-      await this.#forward.start();
+    if (families[4] || families[6]) {
+      const rules = (): BridgeRules[] => registry.bridgeRules(this.#links);
+      this.#firewall = new BridgeFirewall(this.#table, families, rules, log);
+      await this.#firewall.start();
     }
     sandboxes.takeBack(live);
     pool.fill();
@@ -128,12 +131,13 @@ export class LocalNetworks implements Networks {
     const { registry } = this.#up;
     registry.add(record);
     try {
-      await this.#applyRules();
+      await this.#firewall?.apply();
     } catch (error) {
       registry.remove(record.id);
       throw error;
     }
-    if (record.driver === 'bridge' && !record.internal) await this.#forward?.refresh();
+    const { state } = registry.get(record.id)!;
+    if (record.driver === 'bridge' && !record.internal) await this.#firewall?.added(state!.interfaceName);
   }
 
   remove(id: string): Promise<void> {
@@ -178,7 +182,7 @@ export class LocalNetworks implements Networks {
 
   createSandbox(request: SandboxRequest): Sandbox {
     const sandbox = this.#up.sandboxes.create(request);
-    if (sandbox.endpoints.length > 0) this.#forward?.hurry();
+    if (sandbox.endpoints.length > 0) this.#firewall?.hurry();
     return sandbox;
   }
 
@@ -221,7 +225,7 @@ export class LocalNetworks implements Networks {
     this.#links = rules;
     if (same || this.#running === undefined || this.#options?.icc !== false) return;
     this.#joinLinked();
-    await this.#applyRules();
+    await this.#firewall?.apply();
   }
 
   async close(options: { keepLive: boolean }): Promise<void> {
@@ -229,17 +233,13 @@ export class LocalNetworks implements Networks {
     if (running === undefined) return;
     const { routes, registry, sandboxes, pool, ports, owners, pinDirectory } = running;
     pool.close();
-    await this.#forward?.close();
-    await this.#rules;
     await ports.reap();
-    if (!options.keepLive && sandboxes.empty) {
-      const bridges = this.#forwarding();
+    const ends = !options.keepLive && sandboxes.empty;
+    const bridges = registry.bridgeRules().map(({ bridgeName }) => bridgeName);
+    await this.#firewall?.close(ends ? bridges : undefined);
+    if (ends) {
       for (const { record } of registry.all()) {
         await this.#attempt(`remove network ${record.name}`, () => registry.remove(record.id));
-      }
-      if (this.#installed) {
-        await this.#attempt('remove the rules', () => removeNat(this.#table));
-        for (const name of bridges) await this.#attempt('remove FORWARD rules', () => stopAcceptingForwarding(name));
       }
       await this.#attempt('remove the directory of the pins', () => removePinDirectory(pinDirectory));
       await this.#attempt('remove the directory of the owners', () => owners.close());
@@ -252,30 +252,17 @@ export class LocalNetworks implements Networks {
     if (this.#links.length > 0 && this.#options?.icc === false) routeBetweenPorts(this.#options.bridgeName);
   }
 
-  /** Bridges whose containers reach other networks. */
-  #forwarding(): string[] {
-    return this.#up.registry.bridgeRules().flatMap((rules) => (rules.internal ? [] : [rules.bridgeName]));
+  #families(): Families {
+    const { enableIptables, enableIp6tables = enableIptables } = this.#common();
+    return { 4: enableIptables, 6: enableIp6tables };
   }
 
   async #removeRules({ record, state }: ActiveNetwork): Promise<void> {
-    await this.#applyRules();
-    if (record.driver === 'bridge' && state !== undefined && this.#common().enableIptables) {
-      await stopAcceptingForwarding(state.interfaceName);
-    }
+    await this.#firewall?.apply();
+    if (record.driver === 'bridge' && state !== undefined) await this.#firewall?.removed(state.interfaceName);
   }
 
-  #applyRules(): Promise<void> {
-    const { registry } = this.#up;
-    // A daemon that has no bridge leaves the rules of the host alone.
-    const none = registry.bridgeRules().length === 0 && !this.#installed;
-    if (!this.#common().enableIptables || none) return Promise.resolve();
-    this.#installed = true;
-    const change = this.#rules.then(() => installNat(this.#table, registry.bridgeRules(this.#links)));
-    this.#rules = change.catch(() => {});
-    return change;
-  }
-
-  #common(): Pick<BridgeOptions, 'pools' | 'enableIptables' | 'enableIpForward'> {
+  #common(): HostOptions {
     return this.#options ?? this.#dependencies.bridgeless ?? { pools: [], enableIptables: true, enableIpForward: true };
   }
 

@@ -93,6 +93,18 @@ table inet gantry_gantry0 {
     assert.equal(natScript('t', [{ ...bridge, links }]), natScript('t', [bridge]));
   });
 
+  test('a family without rules', () => {
+    const dual = [{ ...bridge, subnets: [...bridge.subnets, parseCidr('fd00:1::/64').network] }];
+    const script = natScript('t', dual, { 4: false, 6: true });
+    assert.match(script, /policy accept;\n {4}meta nfproto ipv4 accept\n {4}ct state/);
+    assert.doesNotMatch(script, /172\.17|nfproto ipv6/);
+    assert.match(script, /fd00:1::\/64 : goto/);
+    assert.match(
+      natScript('t', dual, { 4: true, 6: false }),
+      /policy accept;\n {4}meta nfproto ipv6 accept\n {4}ct state/,
+    );
+  });
+
   test('a table name that nft reads, one for each daemon', () => {
     assert.equal(tableName('br0.7'), 'gantry_br0.7');
     assert.equal(tableName('br-1'), 'gantry_br_2d1');

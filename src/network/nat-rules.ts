@@ -15,6 +15,14 @@ export interface BridgeRules {
   links: readonly LinkRule[];
 }
 
+/** Which there are rules for: the others go as if we were not there. */
+export interface Families {
+  4: boolean;
+  6: boolean;
+}
+
+const BOTH: Families = { 4: true, 6: true };
+
 /**
  * The name of a daemon's table, after its default bridge. Every daemon has one of its own, so that several live side by side and each
  * replaces or removes all that it put there in one step. Letters that nft's identifiers lack are written as _ and their code.
@@ -30,13 +38,13 @@ export function tableName(bridgeName: string): string {
  * from each other and from outside; what another table has redirected there (a published port) may pass. Accepting ends this table's
  * chain alone; other tables (a dockerd's, a firewall's) still have their say: see forward-policy.ts.
  */
-export function natScript(table: string, bridges: readonly BridgeRules[]): string {
+export function natScript(table: string, bridges: readonly BridgeRules[], families: Families = BOTH): string {
   const to = bridges.map((bridge) => `"${bridge.bridgeName}" : goto to_${identifier(bridge.bridgeName)}`);
   const from = bridges
     .filter((bridge) => bridge.internal)
     .map((bridge) => `"${bridge.bridgeName}" : jump from_${identifier(bridge.bridgeName)}`);
   const leaving = (family: 4 | 6) =>
-    bridges
+    (families[family] ? bridges : [])
       .filter((bridge) => bridge.masquerade && !bridge.internal)
       .flatMap((bridge) =>
         bridge.subnets
@@ -48,7 +56,7 @@ delete table inet ${table}
 table inet ${table} {
 ${bridges.map(chainsOf).join('')}${map('to', 'ifname', to)}${map('from', 'ifname', from)}${map('leaving4', 'ipv4_addr', leaving(4))}${map('leaving6', 'ipv6_addr', leaving(6))}  chain forward {
     type filter hook forward priority filter; policy accept;
-    ct state established,related accept
+${families[4] ? '' : '    meta nfproto ipv4 accept\n'}${families[6] ? '' : '    meta nfproto ipv6 accept\n'}    ct state established,related accept
     iifname vmap @from
     oifname vmap @to
   }
@@ -62,13 +70,8 @@ ${bridges.map(chainsOf).join('')}${map('to', 'ifname', to)}${map('from', 'ifname
 }
 
 /** Puts the rules in place, whatever was there before. One process, 4 ms. */
-export async function installNat(table: string, bridges: readonly BridgeRules[]): Promise<void> {
-  await run('nft', ['-f', '-'], natScript(table, bridges));
-}
-
-/** Removes the table if it is there. */
-export async function removeNat(table: string): Promise<void> {
-  await run('nft', ['-f', '-'], `table inet ${table}\ndelete table inet ${table}\n`);
+export async function installNat(table: string, bridges: readonly BridgeRules[], families: Families): Promise<void> {
+  await run('nft', ['-f', '-'], natScript(table, bridges, families));
 }
 
 function chainsOf(bridge: BridgeRules): string {

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
 import { GantryError } from '../api/errors.ts';
 import type { RouteSocket } from '../linux/netlink/route.ts';
 import { hostNetworks } from './built-in.ts';
@@ -17,7 +16,8 @@ export interface RegistryOptions {
   engineId: string;
   /** --default-address-pool; [] for ours. */
   pools: readonly { base: string; size: number }[];
-  enableIpForward: boolean;
+  /** Makes the host a router for a family. */
+  forward(family: 4 | 6): void;
 }
 
 /** A network that is up, or that could not be brought up. */
@@ -110,9 +110,9 @@ export class NetworkRegistry {
       this.#removeLeft(record);
       throw new GantryError('forbidden', `its subnets overlap with those of network ${rival.record.name}`);
     }
-    if (record.driver === 'bridge' && this.#options.enableIpForward) {
-      if (record.enableIpv4) writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
-      if (record.enableIpv6) writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
+    if (record.driver === 'bridge') {
+      if (record.enableIpv4) this.#options.forward(4);
+      if (record.enableIpv6) this.#options.forward(6);
     }
     const state = driver.add(record);
     this.#networks.set(record.id, { record, driver, state, allocators });

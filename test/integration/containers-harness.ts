@@ -173,6 +173,7 @@ function testSettings(dataRoot: string, execRoot: string, bridgeName: string): E
     seccompProfileName: 'builtin',
     noNewPrivileges: false,
     bridge: bridgeOptions(bridgeName, { bip: `10.213.${octet}.1/24` }),
+    hostNetworking: { pools: [], enableIptables: true, enableIpForward: true, userlandProxy: true },
     dns: [],
     dnsSearch: [],
     dnsOptions: [],

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { PortEndpoint, PortRequest } from '../../src/network/ports/contract.ts';
 import { PublishedPorts } from '../../src/network/ports/published-ports.ts';
-import { fetchHere, Host, inOwnNamespace, sh } from '../support/port-hosts.ts';
+import { askHere, fetchHere, Host, inOwnNamespace, sh } from '../support/port-hosts.ts';
 
 const TABLE = 'gantry_test';
 const BRIDGE = { name: 'br0', subnets: ['10.88.0.0/24', 'fd88::/64'] };
@@ -43,7 +43,7 @@ if (inOwnNamespace(import.meta.filename, test)) {
       info: () => {},
       warn: (message: string, fields?: object) => void warnings.push(`${message} ${JSON.stringify(fields)}`),
     };
-    const options = { table: TABLE, iptables: true, userlandProxy: true };
+    const options = { table: TABLE, iptables: true, ip6tables: true, userlandProxy: true };
     let ports: PublishedPorts;
     let foreign: Host;
     let dual: Host;
@@ -150,7 +150,7 @@ if (inOwnNamespace(import.meta.filename, test)) {
         host.send('127.0.0.1', 9000);
         host.send('127.0.0.1', 8085);
         // Counted: what came by the published address, and nothing else.
-        assert.equal(host.ask('192.0.2.1', 8086), `${index + 1}`);
+        assert.equal(await host.ask('192.0.2.1', 8086), `${index + 1}`);
       }
       local.on('message', (message) => received.push(String(message)));
       const marker = createSocket('udp4');
@@ -251,6 +251,7 @@ if (inOwnNamespace(import.meta.filename, test)) {
       assert.equal(await foreign.fetch('http://192.0.2.1:8101', 1), 'no answer');
       assert.match(await fetchHere('http://[::1]:8101'), /^dual /);
       assert.throws(() => ports.publish(PLAIN, [tcp(8101, 80)]), /already allocated/);
+      sh(`nft flush chain inet ${TABLE} GANTRY-USER`);
       ports.unpublish('plain');
       ports.unpublish('dual');
     });
@@ -275,12 +276,93 @@ if (inOwnNamespace(import.meta.filename, test)) {
       ports.unpublish('plain');
     });
 
-    test('--iptables=false: no rules; ports are reserved, or refused where only a proxy could serve them', async () => {
-      const proxied = new PublishedPorts({ table: 'gantry_none', iptables: false, userlandProxy: true }, log);
+    test('datagrams over IPv6 reach a container that has only IPv4, and the next one', async () => {
+      ports.publish(PLAIN, [udp(8300, 53)]);
+      assert.equal(await foreign.ask('2001:db8::1', 8300), 'plain');
+      for (const address of ['::1', '2001:db8::1', 'fd88::1'])
+        assert.equal(await askHere(address, 8300), 'plain', address);
+      const client = createSocket('udp6');
+      const ask = async (): Promise<string> => {
+        client.send('?', 8300, '::1');
+        const [answer] = await once(client, 'message');
+        return String(answer);
+      };
+      assert.equal(await ask(), 'plain');
+      ports.unpublish('plain');
+      ports.publish({ ...DUAL, ipv6Address: '' }, [udp(8300, 53)]);
+      assert.equal(await ask(), 'dual');
+      client.close();
+      ports.unpublish('dual');
+      // The container has IPv6 itself: only what comes by [::1] is relayed.
+      await dual.serveUdp(55, 'six', 'udp6');
+      ports.publish(DUAL, [udp(8301, 55)]);
+      assert.equal(await foreign.ask('2001:db8::1', 8301), 'six');
+      assert.equal(await askHere('::1', 8301), 'six');
+      ports.unpublish('dual');
+      assert.doesNotMatch(sh(`nft list set inet ${TABLE} relay6`), /elements/);
+    });
+
+    test('--iptables=false: the daemon relays, without rules', async () => {
+      const proxied = new PublishedPorts(
+        { table: 'gantry_none', iptables: false, ip6tables: false, userlandProxy: true },
+        log,
+      );
       proxied.restore([BRIDGE], []);
-      assert.throws(() => proxied.publish(PLAIN, [tcp(8200, 80)]), { code: 'not_supported' });
-      await proxied.close({ keepRules: false });
-      const reserved = new PublishedPorts({ table: 'gantry_none', iptables: false, userlandProxy: false }, log);
+      sh('ip addr add 192.0.2.9/24 dev up0');
+      assert.deepEqual(proxied.publish(PLAIN, [tcp(8200, 80), udp(8200, 53), tcp(8201, 80, '127.0.0.1')]).length, 5);
+      const everywhere = ['192.0.2.1', '192.0.2.9', '[2001:db8::1]'];
+      for (const address of everywhere) {
+        assert.match(await foreign.fetch(`http://${address}:8200`), /^plain /, address);
+        // The answer comes from the address that was asked, the host's second one too.
+        assert.equal(await foreign.ask(address.replace(/[[\]]/g, ''), 8200), 'plain', address);
+      }
+      for (const address of [...everywhere, '127.0.0.1', '[::1]']) {
+        assert.match(await fetchHere(`http://${address}:8200`), /^plain /, address);
+      }
+      assert.match(await dual.fetch('http://10.88.0.1:8200'), /^plain /);
+      assert.match(await fetchHere('http://127.0.0.1:8201'), /^plain /);
+      assert.equal(await foreign.fetch('http://192.0.2.1:8201'), 'refused');
+      assert.throws(() => ports.publish(PLAIN, [tcp(8200, 80)]), /address already in use/);
+      assert.throws(() => proxied.publish(DUAL, [tcp(8200, 80)]), /port is already allocated/);
+      assert.throws(() => proxied.publish(DUAL, [{ ...tcp(8202, 80), protocol: 'sctp' }]), { code: 'not_supported' });
+      assert.doesNotMatch(sh('nft list tables'), /gantry_none/);
+      proxied.unpublish('plain', (port) => port.hostPort === 8200);
+      assert.equal(await foreign.fetch('http://192.0.2.1:8200'), 'refused');
+      assert.match(await fetchHere('http://127.0.0.1:8201'), /^plain /);
+      // The next daemon finds them published, and listens again.
+      await proxied.close({ keepRules: true });
+      assert.equal(await fetchHere('http://127.0.0.1:8201'), 'refused');
+      const next = new PublishedPorts(
+        { table: 'gantry_none', iptables: false, ip6tables: false, userlandProxy: true },
+        log,
+      );
+      next.restore(
+        [BRIDGE],
+        [{ endpoint: PLAIN, ports: [{ containerPort: 80, protocol: 'tcp', hostIp: '127.0.0.1', hostPort: 8201 }] }],
+      );
+      assert.match(await fetchHere('http://127.0.0.1:8201'), /^plain /);
+      await next.close({ keepRules: false });
+    });
+
+    test('--ip6tables=false: IPv4 by rules, IPv6 by the daemon', async () => {
+      const mixed = new PublishedPorts(
+        { table: 'gantry_mixed', iptables: true, ip6tables: false, userlandProxy: true },
+        log,
+      );
+      mixed.restore([BRIDGE], []);
+      mixed.publish(DUAL, [tcp(8210, 80), udp(8210, 53)]);
+      assert.equal(await foreign.fetch('http://192.0.2.1:8210'), 'dual ::ffff:192.0.2.2');
+      assert.equal(await foreign.fetch('http://[2001:db8::1]:8210'), 'dual fd88::1');
+      assert.match(sh('nft list map inet gantry_mixed any4'), /8210/);
+      assert.doesNotMatch(sh('nft list map inet gantry_mixed any6'), /elements/);
+      await mixed.close({ keepRules: false });
+    });
+
+    test('--iptables=false --userland-proxy=false: ports are only reserved', async () => {
+      const reserved = new PublishedPorts(
+        { table: 'gantry_none', iptables: false, ip6tables: false, userlandProxy: false },
+        log,
+      );
       reserved.restore([BRIDGE], []);
       assert.equal(reserved.publish(PLAIN, [tcp(8200, 80)])[0]!.hostPort, 8200);
       assert.throws(() => ports.publish(PLAIN, [tcp(8200, 80)]), /address already in use/);

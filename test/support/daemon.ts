@@ -118,6 +118,8 @@ class RunningDaemon implements TestDaemon {
     const flags = [
       ...['--data-root', join(this.directory, 'data'), '--exec-root', join(this.directory, 'run')],
       ...['--pidfile', join(this.directory, 'pid'), '-H', `unix://${this.socket}`, '--config-file', config],
+      // A machine that routes nothing yet is to stay as open as it was.
+      '--ip-forward-no-drop',
       ...['--bridge', this.bridge, '--bip', `${this.subnet}.1/24`],
       ...(this.#options.flags ?? []),
     ];

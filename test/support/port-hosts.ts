@@ -74,9 +74,9 @@ export class Host {
   }
 
   /** Answers every datagram with a text. */
-  async serveUdp(port: number, text: string): Promise<void> {
+  async serveUdp(port: number, text: string, family = 'udp4'): Promise<void> {
     await this.#node(
-      `const s = require('node:dgram').createSocket('udp4'); s.on('message', (_, from) => s.send(${JSON.stringify(text)}, from.port, from.address));
+      `const s = require('node:dgram').createSocket('${family}'); s.on('message', (_, from) => s.send(${JSON.stringify(text)}, from.port, from.address));
        s.bind(${port}, () => console.log('ready'))`,
     );
   }
@@ -98,14 +98,9 @@ export class Host {
     );
   }
 
-  /** Sends a datagram and returns the answer. */
-  ask(address: string, port: number): string {
-    return this.run(
-      process.execPath,
-      '-e',
-      `const s = require('node:dgram').createSocket('udp4');
-       s.on('message', (m) => { process.stdout.write(m); s.close() }); s.send('?', ${port}, '${address}')`,
-    );
+  /** Sends a datagram and returns the answer, which must come from where it was sent to. */
+  async ask(address: string, port: number): Promise<string> {
+    return await askFrom(['nsenter', '-n', '-t', `${this.pid}`], address, port);
   }
 
   /** What a web server answers, or the reason why it does not; where no answer is what is expected, waiting long makes no sense. */
@@ -136,5 +131,15 @@ async function fetchFrom(prefix: readonly string[], url: string, seconds: number
   }
 }
 
+/** Asks again every second: a datagram may be lost while the host finds its neighbour. */
+async function askFrom(prefix: readonly string[], address: string, port: number): Promise<string> {
+  const script = `const s = require('node:dgram').createSocket('${address.includes(':') ? 'udp6' : 'udp4'}');
+    s.on('message', (m) => { process.stdout.write(m); process.exit() }); s.on('error', () => {});
+    s.connect(${port}, '${address}', () => { s.send('?'); setInterval(() => s.send('?'), 1000) })`;
+  const [command = '', ...args] = [...prefix, process.execPath, '-e', script];
+  return (await promisify(execFile)(command, args)).stdout;
+}
+
 /** From the namespace of the test itself. */
+export const askHere = (address: string, port: number): Promise<string> => askFrom(['env'], address, port);
 export const fetchHere = (url: string): Promise<string> => fetchFrom(['env'], url, 60);

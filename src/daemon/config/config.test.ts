@@ -73,6 +73,7 @@ describe('flags', () => {
     [['--default-ulimit', 'bogus=1'], /invalid ulimit type: bogus/],
     [['--default-ulimit', 'nofile=5:1'], /soft limit must be less than or equal to hard limit/],
     [['--userns-remap', 'default'], /^--userns-remap is not supported yet$/],
+    [['--userland-proxy=maybe'], /^invalid argument "maybe" for "--userland-proxy" flag/],
     [['extra'], /accepts no arguments/],
   ];
   for (const [args, message] of refused) {
@@ -84,7 +85,7 @@ describe('flags', () => {
   }
 
   test('of later versions may say that what they name is off', () => {
-    assert.doesNotThrow(() => parseFlags(['--userland-proxy=false', '--ipv6=false']));
+    assert.doesNotThrow(() => parseFlags(['--allow-direct-routing=false', '--ipv6=false']));
   });
 });
 
@@ -99,6 +100,24 @@ describe('daemon.json', () => {
     assert.deepEqual(config.ulimits(), [{ Name: 'nofile', Soft: 1, Hard: 2 }]);
     assert.equal(config.string('http-proxy'), 'http://p');
     assert.deepEqual(config.list('host-gateway-ips'), ['10.0.0.1']);
+  });
+
+  test('of published ports', () => {
+    const config = load(
+      [],
+      '{"userland-proxy": false, "ip": "127.0.0.1", "ip6tables": false, "ip-forward-no-drop": true}',
+    );
+    assert.equal(config.bool('userland-proxy'), false);
+    assert.equal(config.string('ip'), '127.0.0.1');
+    assert.equal(config.bool('ip6tables'), false);
+    assert.equal(config.bool('ip-forward-no-drop'), true);
+    assert.equal(load(['--firewall-backend=nftables'], '{}').string('firewall-backend'), 'nftables');
+    assert.throws(() => load([], '{"firewall-backend": "iptables"}'), /firewall-backend "iptables" is not supported/);
+    assert.throws(
+      () => load(['--userland-proxy-path=/usr/bin/docker-proxy'], '{}'),
+      /userland-proxy-path cannot be set/,
+    );
+    assert.throws(() => load(['--ip=here'], '{}'), /^Error: ip: here is not an IP address$/);
   });
 
   test('with unknown keys is refused by their names', () => {

@@ -29,6 +29,7 @@ export function defaults(): Values {
     ['exec-opts', []],
     ['exec-root', '/run/gantry'],
     ['features', {}],
+    ['firewall-backend', ''],
     ['group', ''],
     ['hosts', []],
     ['host-gateway-ips', []],
@@ -38,8 +39,11 @@ export function defaults(): Values {
     ['init', false],
     ['init-path', ''],
     ['insecure-registries', []],
+    ['ip', '0.0.0.0'],
     ['ip-forward', true],
+    ['ip-forward-no-drop', false],
     ['ip-masq', true],
+    ['ip6tables', true],
     ['iptables', true],
     ['labels', []],
     ['live-restore', true],
@@ -66,6 +70,8 @@ export function defaults(): Values {
     ['tlscert', join(certificates, 'cert.pem')],
     ['tlskey', join(certificates, 'key.pem')],
     ['tlsverify', false],
+    ['userland-proxy', true],
+    ['userland-proxy-path', ''],
   ]);
 }
 

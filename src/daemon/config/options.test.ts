@@ -9,7 +9,7 @@ import { keyOf, NOT_YET, OPTIONS } from './options.ts';
 import { parseFlags } from './parse-flags.ts';
 
 /** Whose one value is how things are anyway: another one is refused by validate.ts. */
-const ONE_VALUE = new Set(['exec-opts', 'live-restore', 'storage-driver']);
+const ONE_VALUE = new Set(['exec-opts', 'firewall-backend', 'live-restore', 'storage-driver', 'userland-proxy-path']);
 /** What waits for registries: checked, reloaded and told of, as the README says. */
 const FOR_REGISTRIES = new Set(['max-concurrent-downloads', 'max-concurrent-uploads', 'max-download-attempts']);
 /** Of the command line alone, read as flags. */

@@ -68,6 +68,11 @@ export const OPTIONS: readonly OptionSpec[] = [
   { flag: 'exec-opt', key: 'exec-opts', kind: 'list', help: 'Runtime execution options' },
   { flag: 'exec-root', kind: 'string', help: 'Root directory for execution state files' },
   { flag: 'feature', key: 'features', kind: 'bools', help: 'Enable feature in the daemon', reloads: true },
+  {
+    flag: 'firewall-backend',
+    kind: 'string',
+    help: 'Firewall backend to use: nftables is the only one',
+  },
   { flag: 'group', short: 'G', kind: 'string', help: 'Group for the unix socket' },
   { flag: 'host', short: 'H', key: 'hosts', kind: 'list', help: 'Daemon socket(s) to connect to' },
   {
@@ -88,8 +93,15 @@ export const OPTIONS: readonly OptionSpec[] = [
     help: 'Enable insecure registry communication',
     reloads: true,
   },
+  { flag: 'ip', kind: 'string', help: 'Host IP for port publishing from the default bridge network' },
   { flag: 'ip-forward', kind: 'bool', help: 'Enable IP forwarding in system configuration' },
+  {
+    flag: 'ip-forward-no-drop',
+    kind: 'bool',
+    help: 'Do not set the filter-FORWARD policy to DROP when enabling IP forwarding',
+  },
   { flag: 'ip-masq', kind: 'bool', help: 'Enable IP masquerading for the default bridge network' },
+  { flag: 'ip6tables', kind: 'bool', help: 'Enable addition of packet filter rules for IPv6' },
   { flag: 'iptables', kind: 'bool', help: 'Enable addition of packet filter rules' },
   { flag: 'label', key: 'labels', kind: 'list', help: 'Set key=value labels to the daemon', reloads: true },
   {
@@ -133,6 +145,16 @@ export const OPTIONS: readonly OptionSpec[] = [
   { flag: 'tlscert', kind: 'string', help: 'Path to TLS certificate file' },
   { flag: 'tlskey', kind: 'string', help: 'Path to TLS key file' },
   { flag: 'tlsverify', kind: 'bool', help: 'Use TLS and verify the remote' },
+  {
+    flag: 'userland-proxy',
+    kind: 'bool',
+    help: 'Let the daemon relay published ports where packet filter rules cannot',
+  },
+  {
+    flag: 'userland-proxy-path',
+    kind: 'string',
+    help: 'Refused: the daemon relays by itself, without a program',
+  },
   { flag: 'validate', key: null, kind: 'bool', help: 'Validate daemon configuration and exit' },
   { flag: 'version', short: 'v', key: null, kind: 'bool', help: 'Print version information and quit' },
   { flag: 'help', short: 'h', key: null, kind: 'bool', help: 'Print usage' },
@@ -160,12 +182,8 @@ export const NOT_YET: readonly { flag: string; key?: string; kind: OptionKind }[
   { flag: 'default-gateway-v6', kind: 'string' },
   { flag: 'default-network-opt', key: 'default-network-opts', kind: 'map' },
   { flag: 'experimental', kind: 'bool' },
-  { flag: 'firewall-backend', kind: 'string' },
   { flag: 'fixed-cidr', kind: 'string' },
   { flag: 'fixed-cidr-v6', kind: 'string' },
-  { flag: 'ip', kind: 'string' },
-  { flag: 'ip-forward-no-drop', kind: 'bool' },
-  { flag: 'ip6tables', kind: 'bool' },
   { flag: 'ipv6', kind: 'bool' },
   { flag: 'metrics-addr', kind: 'string' },
   { flag: 'network-control-plane-mtu', kind: 'int' },
@@ -178,8 +196,6 @@ export const NOT_YET: readonly { flag: string; key?: string; kind: OptionKind }[
   { flag: 'swarm-default-advertise-addr', kind: 'string' },
   { flag: 'swarm-raft-election-tick', kind: 'int' },
   { flag: 'swarm-raft-heartbeat-tick', kind: 'int' },
-  { flag: 'userland-proxy', kind: 'bool' },
-  { flag: 'userland-proxy-path', kind: 'string' },
   { flag: 'userns-remap', kind: 'string' },
 ];
 

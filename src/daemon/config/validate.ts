@@ -101,6 +101,16 @@ function validateBridge(config: DaemonConfig): void {
       throw new Error('You specified -b=none & --bip. These are mutually exclusive options. Please specify only one');
     }
   }
+  oneOf(
+    config,
+    'firewall-backend',
+    ['', 'nftables'],
+    'firewall-backend "%s" is not supported: rules are made with nftables',
+  );
+  if (config.string('userland-proxy-path') !== '') {
+    throw new Error('userland-proxy-path cannot be set: the daemon relays by itself, there is no program for it');
+  }
+  if (isIP(config.string('ip')) === 0) throw new Error(`ip: ${config.string('ip')} is not an IP address`);
   if (Buffer.byteLength(bridge) > 15 || /[\s/]/.test(bridge)) throw new Error(`invalid bridge name: ${bridge}`);
   if (!config.bool('iptables') && !config.bool('icc')) {
     throw new Error(

@@ -169,7 +169,7 @@ export function systemInfo(sources: InfoSources): SystemInfo {
     ...(settings.bridge === null || settings.bridge.pools.length === 0
       ? {}
       : { DefaultAddressPools: settings.bridge.pools.map(({ base, size }) => ({ Base: base, Size: size })) }),
-    ...(settings.bridge?.enableIptables === true ? { FirewallBackend: { Driver: 'nftables' } } : {}),
+    ...(settings.hostNetworking.enableIptables ? { FirewallBackend: { Driver: 'nftables' } } : {}),
     CDISpecDirs: [],
     Warnings: warnings(host, settings),
   };

@@ -17,6 +17,7 @@ const CTA_IP_V4_DST = 2;
 const CTA_IP_V6_SRC = 3;
 const CTA_IP_V6_DST = 4;
 const CTA_PROTO_NUM = 1;
+const CTA_PROTO_SRC_PORT = 2;
 const CTA_PROTO_DST_PORT = 3;
 const CTA_ID = 12;
 const NFGENMSG_LENGTH = 4;
@@ -52,6 +53,50 @@ export function forgetFlows(chosen: (flow: Flow) => boolean): number {
     socket.close();
   }
   return count;
+}
+
+/** A packet as it answers a flow: after translation, from the host's side. */
+export interface ReplyTuple {
+  protocol: number;
+  /** 4 or 16 bytes. */
+  source: Uint8Array;
+  sourcePort: number;
+  destination: Uint8Array;
+  destinationPort: number;
+}
+
+/**
+ * Where the flow was sent to at first that such packets answer; undefined when there is none.
+ * @throws SystemCallError
+ */
+export function originalOf(reply: ReplyTuple): { address: Buffer; port: number } | undefined {
+  const ipv6 = reply.source.length === 16;
+  const port = (value: number): Uint8Array => Uint8Array.of(value >> 8, value & 0xff);
+  const message = request(IPCTNL_MSG_CT_GET, ipv6 ? 10 : 2).nest(CTA_TUPLE_REPLY, (tuple) =>
+    tuple
+      .nest(CTA_TUPLE_IP, (addresses) =>
+        addresses
+          .bytes(ipv6 ? CTA_IP_V6_SRC : CTA_IP_V4_SRC, reply.source)
+          .bytes(ipv6 ? CTA_IP_V6_DST : CTA_IP_V4_DST, reply.destination),
+      )
+      .nest(CTA_TUPLE_PROTO, (transport) =>
+        transport
+          .u8(CTA_PROTO_NUM, reply.protocol)
+          .bytes(CTA_PROTO_SRC_PORT, port(reply.sourcePort))
+          .bytes(CTA_PROTO_DST_PORT, port(reply.destinationPort)),
+      ),
+  );
+  const socket = new NetlinkSocket(NETLINK_NETFILTER);
+  try {
+    const answer = socket.query(message, 'a tracked flow');
+    const flow = parseFlow(parseAttributes(answer.subarray(NFGENMSG_LENGTH)));
+    return flow === undefined ? undefined : { address: flow.destination, port: flow.destinationPort };
+  } catch (error) {
+    if (error instanceof SystemCallError && error.code === 'ENOENT') return undefined;
+    throw error;
+  } finally {
+    socket.close();
+  }
 }
 
 function request(type: number, family: number): MessageBuilder {

@@ -52,9 +52,14 @@ export interface PublishedPort {
 export interface PortsOptions {
   /** Name of the nftables table (family inet), which is this daemon's alone. */
   table: string;
-  /** --iptables: false leaves netfilter alone. Ports are then only reserved, as with dockerd when it has no userland proxy either. */
+  /** --iptables: false leaves IPv4 to the daemon's own relay, if that may be used, with no rules. */
   iptables: boolean;
-  /** --userland-proxy: relay TCP where the kernel cannot translate: IPv6 to a container without it, and [::1]. */
+  /** --ip6tables: the same of IPv6. */
+  ip6tables: boolean;
+  /**
+   * --userland-proxy: relay TCP and UDP where rules cannot translate (IPv6 to a container without it, and [::1]) or must not be made. Without
+   * it such ports are not published, or only reserved, as with dockerd.
+   */
   userlandProxy: boolean;
 }
 
@@ -64,8 +69,7 @@ export interface Ports {
   removeBridge(name: string): void;
   /**
    * Publishes more ports of a container; it may have some already (publishing on a running container is the same call).
-   * @throws GantryError not_supported for what only a userland proxy could do: UDP from IPv6 to a container without it, and everything
-   * with --iptables=false and --userland-proxy
+   * @throws GantryError not_supported for what neither rules nor the relay can do, see publish-plan.ts
    * @throws GantryError system, worded as dockerd's, when a port is taken: by us or by another program. Nothing of this call stays then
    */
   publish(endpoint: PortEndpoint, requests: readonly PortRequest[]): PublishedPort[];

@@ -2,6 +2,7 @@ import { closeSync, readFileSync } from 'node:fs';
 import { errnoOf, GantryError } from '../../api/errors.ts';
 import { holdPort, type PortProtocol } from '../../linux/port-socket.ts';
 import { addressBytes, isAny, isIpv6Address } from './address.ts';
+import type { PublishedPort } from './contract.ts';
 
 /** The kernel's default for ip_local_port_range. */
 const DEFAULT_RANGE: [number, number] = [32768, 60999];
@@ -99,6 +100,16 @@ export class PortAllocator {
     }
   }
 
+  /** Closes the socket that holds a port, for whoever is to listen on it. The port stays taken. */
+  handOver(address: string, protocol: PortProtocol, port: number): void {
+    const holders = this.#taken.get(`${protocol}/${port}`);
+    const fd = holders?.get(address);
+    if (fd === undefined) return;
+    holders!.set(address, undefined);
+    this.#held -= 1;
+    this.#holder.release(fd);
+  }
+
   /** Gives all back. */
   close(): void {
     for (const [key, holders] of [...this.#taken]) {
@@ -136,10 +147,7 @@ export class PortAllocator {
       const code = errnoOf(cause);
       // A kernel without SCTP can forward it all the same, and nobody listens for it here.
       if (protocol === 'sctp' && (code === 'EPROTONOSUPPORT' || code === 'ESOCKTNOSUPPORT')) return undefined;
-      const words = WORDS[code ?? ''] ?? (cause as Error).message;
-      throw new GantryError('system', `failed to bind host port ${shown(address)}:${port}/${protocol}: ${words}`, {
-        cause,
-      });
+      throw bindFailure({ hostIp: address, protocol, hostPort: port }, cause);
     }
   }
 
@@ -159,6 +167,17 @@ export class PortAllocator {
     holders.set(address, fd);
     this.#taken.set(key, holders);
   }
+}
+
+/** As dockerd words it. */
+export function bindFailure(
+  { hostIp, protocol, hostPort }: Omit<PublishedPort, 'containerPort'>,
+  cause: unknown,
+): GantryError {
+  const words = WORDS[errnoOf(cause) ?? ''] ?? (cause as Error).message;
+  return new GantryError('system', `failed to bind host port ${shown(hostIp)}:${hostPort}/${protocol}: ${words}`, {
+    cause,
+  });
 }
 
 function ephemeralRange(): [number, number] {

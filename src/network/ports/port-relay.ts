@@ -1,104 +1,174 @@
+import type { Socket as DatagramSocket, RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { errnoOf, messageOf } from '../../api/errors.ts';
-import { openListener, originalDestination } from '../../linux/port-socket.ts';
+import { originalOf } from '../../linux/netlink/conntrack.ts';
+import { openSocket, originalDestination, PROTOCOL_NUMBERS } from '../../linux/port-socket.ts';
 import type { NetworkLog } from '../log.ts';
 import { ANY_IPV6, addressBytes } from './address.ts';
+import type { PublishedPort } from './contract.ts';
+import { DatagramRelay, datagramSocket } from './datagram-relay.ts';
+import { type RelayTarget, StreamRelay } from './stream-relay.ts';
 
-export interface RelayTarget {
-  address: string;
-  port: number;
-}
+/** The kernel chooses a port that is free for TCP; the same must be free for UDP. */
+const ATTEMPTS = 20;
 
 /**
- * What the kernel cannot translate, for TCP: from IPv6 to a container that has only IPv4, and from [::1]. One listener of the daemon's
- * for all ports, to which the rules redirect; where a connection was sent to is asked of the kernel. Docker has a process for each
- * port instead. Such connections end with the daemon; new ones find the next daemon's listener.
+ * What the kernel cannot translate: TCP and UDP from IPv6 to a container that has only IPv4, and from [::1]. One listener and one socket
+ * of the daemon's for all ports, to which the rules redirect; what the client had sent to is asked of the kernel. Docker has a process
+ * for each port instead. Such flows end with the daemon; new ones find the next daemon's.
  */
 export class PortRelay {
-  readonly #server: Server;
-  readonly #connections = new Set<Socket>();
-  /** By port, then by address of the host in hex. */
-  readonly #targets = new Map<number, Map<string, RelayTarget>>();
-  readonly #log: NetworkLog;
   readonly port: number;
+  readonly #server: Server;
+  readonly #streams = new StreamRelay();
+  readonly #datagrams = new DatagramRelay();
+  /** By the host's address that datagrams are redirected to, "::" for those that have no socket of their own yet. */
+  readonly #sockets = new Map<string, DatagramSocket>();
+  /** By protocol and port, then by address of the host in hex. */
+  readonly #targets = new Map<string, Map<string, RelayTarget>>();
+  readonly #log: NetworkLog;
 
   /** @throws SystemCallError where the host has no IPv6 */
   constructor(log: NetworkLog) {
     this.#log = log;
-    const { fd, port } = openListener(addressBytes(ANY_IPV6));
+    const { tcp, udp, port } = openBoth();
     this.port = port;
-    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => this.#relay(client));
+    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+      const target = this.#targetOf('tcp', () =>
+        originalDestination((client as unknown as { _handle: { fd: number } })._handle.fd),
+      );
+      // Somebody who connects to the relay's own port.
+      if (target === undefined) client.destroy();
+      else this.#streams.relay(client as Socket, target);
+    });
     this.#server.on('error', (error) => log.warn('the relay of published ports failed', { error: messageOf(error) }));
     try {
-      this.#server.listen({ fd });
+      this.#server.listen({ fd: tcp });
+      this.#serveDatagrams(ANY_IPV6, udp);
     } catch (error) {
-      closeSync(fd);
+      closeSync(tcp);
+      closeSync(udp);
       throw error;
     }
     this.#server.unref();
   }
 
-  add(hostIp: string, hostPort: number, target: RelayTarget): void {
-    const targets = this.#targets.get(hostPort) ?? new Map<string, RelayTarget>();
+  add({ hostIp, protocol, hostPort }: PublishedPort, target: RelayTarget): void {
+    const key = `${protocol}/${hostPort}`;
+    const targets = this.#targets.get(key) ?? new Map<string, RelayTarget>();
     targets.set(addressKey(hostIp), target);
-    this.#targets.set(hostPort, targets);
+    this.#targets.set(key, targets);
   }
 
   /** Connections that are being relayed go on, as translated ones do. */
-  remove(hostIp: string, hostPort: number): void {
-    const targets = this.#targets.get(hostPort);
-    targets?.delete(addressKey(hostIp));
-    if (targets?.size === 0) this.#targets.delete(hostPort);
+  remove({ hostIp, protocol, hostPort }: PublishedPort): void {
+    const key = `${protocol}/${hostPort}`;
+    const targets = this.#targets.get(key);
+    const target = targets?.get(addressKey(hostIp));
+    if (targets === undefined || target === undefined) return;
+    targets.delete(addressKey(hostIp));
+    if (targets.size === 0) this.#targets.delete(key);
+    if (protocol === 'udp') this.#datagrams.forget(target);
   }
 
-  /** The ports that are relayed on any address. */
-  ports(): number[] {
-    return [...this.#targets.keys()];
+  /** Whether a port is relayed on any address. */
+  has({ protocol, hostPort }: Pick<PublishedPort, 'protocol' | 'hostPort'>): boolean {
+    return this.#targets.has(`${protocol}/${hostPort}`);
   }
 
   async close(): Promise<void> {
-    for (const connection of this.#connections) connection.destroy();
+    this.#streams.close();
+    this.#datagrams.close();
+    for (const socket of this.#sockets.values()) socket.close();
     this.#server.close();
     await once(this.#server, 'close');
   }
 
-  #relay(client: Socket): void {
-    const target = this.#targetOf(client);
-    if (target === undefined) {
-      client.destroy();
+  #serveDatagrams(address: string, fd: number): DatagramSocket {
+    const socket = datagramSocket(address);
+    socket.on('error', (error) => this.#log.warn('the relay of published ports failed', { error: messageOf(error) }));
+    socket.on('message', (message, from) => {
+      if (address === ANY_IPV6) this.#firstDatagram(message, from);
+      else this.#datagram(address, message, from);
+    });
+    socket.bind({ fd, exclusive: true });
+    socket.unref();
+    this.#sockets.set(address, socket);
+    return socket;
+  }
+
+  /** Which address of the host it was redirected to is not known; the answer must come from there. Later ones find a socket of that address. */
+  #firstDatagram(message: Buffer, from: RemoteInfo): void {
+    for (const address of hostAddresses()) {
+      if (this.#sockets.has(address) || this.#originalOf(address, from) === undefined) continue;
+      try {
+        const { fd } = openSocket(addressBytes(address), 'udp', this.port);
+        this.#serveDatagrams(address, fd);
+        this.#datagram(address, message, from);
+      } catch (error) {
+        this.#log.warn('cannot relay a datagram', { error: messageOf(error) });
+      }
       return;
-    }
-    const server = connect({ host: target.address, port: target.port, allowHalfOpen: true });
-    for (const [one, other] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      this.#connections.add(one);
-      // What one side does, the other is told of: the end of its data, and a connection that broke.
-      one.on('error', () => other.resetAndDestroy());
-      one.on('close', () => {
-        this.#connections.delete(one);
-        if (!one.readableEnded) other.destroy();
-      });
-      one.setNoDelay(true);
-      one.pipe(other);
     }
   }
 
-  #targetOf(client: Socket): RelayTarget | undefined {
+  #datagram(address: string, message: Buffer, from: RemoteInfo): void {
+    const socket = this.#sockets.get(address)!;
+    const key = `${address} ${from.address} ${from.port}`;
+    this.#datagrams.relay(key, message, from, socket, () =>
+      this.#targetOf('udp', () => this.#originalOf(address, from)),
+    );
+  }
+
+  #originalOf(address: string, from: RemoteInfo): { address: Buffer; port: number } | undefined {
+    // A link-local sender is named with its interface, which the kernel's table does not know.
+    if (from.address.includes('%')) return undefined;
+    return originalOf({
+      protocol: PROTOCOL_NUMBERS.udp,
+      source: addressBytes(address),
+      sourcePort: this.port,
+      destination: addressBytes(from.address),
+      destinationPort: from.port,
+    });
+  }
+
+  #targetOf(
+    protocol: 'tcp' | 'udp',
+    ask: () => { address: Buffer; port: number } | undefined,
+  ): RelayTarget | undefined {
     try {
-      const descriptor = (client as unknown as { _handle: { fd: number } })._handle.fd;
-      const { address, port } = originalDestination(descriptor);
-      const targets = this.#targets.get(port);
-      return targets?.get(address.toString('hex')) ?? targets?.get(addressKey(ANY_IPV6));
+      const original = ask();
+      if (original === undefined) return undefined;
+      const targets = this.#targets.get(`${protocol}/${original.port}`);
+      return targets?.get(original.address.toString('hex')) ?? targets?.get(addressKey(ANY_IPV6));
     } catch (error) {
-      // Somebody who connects to the relay's own port.
-      if (errnoOf(error) !== 'ENOENT') this.#log.warn('cannot relay a connection', { error: messageOf(error) });
+      if (errnoOf(error) !== 'ENOENT') this.#log.warn('cannot relay', { error: messageOf(error) });
       return undefined;
     }
   }
+}
+
+function openBoth(): { tcp: number; udp: number; port: number } {
+  const any = addressBytes(ANY_IPV6);
+  for (let attempt = 1; ; attempt++) {
+    const { fd: tcp, port } = openSocket(any, 'tcp', 0);
+    try {
+      return { tcp, udp: openSocket(any, 'udp', port).fd, port };
+    } catch (error) {
+      closeSync(tcp);
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+function hostAddresses(): string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter(({ family, scopeid }) => family === 'IPv6' && scopeid === 0)
+    .map(({ address }) => address);
 }
 
 function addressKey(address: string): string {

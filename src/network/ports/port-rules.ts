@@ -75,12 +75,13 @@ const SHORTEST_RANGE = 16;
 
 /**
  * Fills the batch with the whole table but its elements, whatever of it is there: after a crash, an upgrade, or somebody else's hands.
+ * @param rules families that there are rules for
  * @param relayPort where relayed connections are sent to, undefined for no relay
  */
 export function layOut(
   batch: NftBatch,
   present: { chains: readonly string[]; sets: readonly string[] },
-  relayPort: number | undefined,
+  { rules, relayPort }: { rules: { 4: boolean; 6: boolean }; relayPort: number | undefined },
 ): void {
   batch.addTable();
   const chains = present.chains.filter((name) => name !== USER_CHAIN);
@@ -105,7 +106,8 @@ export function layOut(
   batch.addRule(prerouting, ...toLocalAddress(), verdict('jump', 'publish'));
   batch.addRule(output, ...toLocalAddress(), verdict('jump', 'publish'));
   batch.addRule(forward, verdict('jump', USER_CHAIN));
-  translate(batch, relayPort);
+  if (rules[4]) translate4(batch);
+  if (rules[6]) translate6(batch, relayPort);
   // The container must answer to the host, which translates back, and neither to its neighbour directly nor to a loopback address.
   const translated = destinationTranslated();
   const pair4 = [payload('network', 12, 4, 0), payload('network', 16, 4, 1)];
@@ -131,12 +133,15 @@ function portIn(register: number): Expression[] {
   return [meta('l4proto', register), payload('transport', 2, 2, register + 1)];
 }
 
-function translate(batch: NftBatch, relayPort: number | undefined): void {
+function translate4(batch: NftBatch): void {
   const address4 = payload('network', DESTINATION4, 4);
-  const address6 = payload('network', DESTINATION6, 16);
   batch.addRule('publish', ...IPV4, address4, ...portIn(1), fromMap('fixed4'), dnat('ipv4', 1));
   batch.addRule('publish', ...IPV4, ...portIn(0), fromMap('any4'), dnat('ipv4', 1));
   batch.addRule('publish', ...IPV4, address4, ...portIn(1), fromMap('ranges4'), dnat('ipv4'));
+}
+
+function translate6(batch: NftBatch, relayPort: number | undefined): void {
+  const address6 = payload('network', DESTINATION6, 16);
   // The kernel never routes ::1 to another interface, nor the answer back.
   batch.addRule('publish', ...IPV6, address6, equals(addressBytes('::1')), verdict('goto', 'relay'));
   batch.addRule('publish', ...IPV6, address6, ...portIn(4), fromMap('fixed6'), dnat('ipv6', 4));

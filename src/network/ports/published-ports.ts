@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { errnoOf, GantryError, messageOf, notSupportedYet } from '../../api/errors.ts';
+import { errnoOf, GantryError, messageOf } from '../../api/errors.ts';
 import { reflectPort } from '../../linux/netlink/bridge-port.ts';
 import { type Flow, forgetFlows } from '../../linux/netlink/conntrack.ts';
 import { NftBatch } from '../../linux/netlink/nft-batch.ts';
@@ -17,7 +17,8 @@ import type {
   PortsOptions,
   PublishedPort,
 } from './contract.ts';
-import { PortAllocator } from './port-allocator.ts';
+import { bindFailure, PortAllocator } from './port-allocator.ts';
+import { PortProxy } from './port-proxy.ts';
 import { PortRelay } from './port-relay.ts';
 import {
   bridgeElements,
@@ -29,7 +30,7 @@ import {
   type SetElements,
   USER_CHAIN,
 } from './port-rules.ts';
-import { planPorts, relayed, translated } from './publish-plan.ts';
+import { type Means, planPorts, proxied, relayed, relayTarget, translated } from './publish-plan.ts';
 
 /** Node cannot wait on a netlink socket, so we look: one system call when nothing has happened. */
 const CHECK_INTERVAL_MS = 1000;
@@ -52,7 +53,8 @@ export class PublishedPorts implements Ports {
   readonly #allocator = new PortAllocator({ heldAtMost: HELD_AT_MOST });
   readonly #nft: NftSocket | undefined;
   readonly #relay: PortRelay | undefined;
-  readonly #ipv6: boolean;
+  readonly #proxy: PortProxy;
+  readonly #means: Means;
   readonly #bridges = new Map<string, PortBridge>();
   readonly #entries = new Map<string, Entry>();
   #handle: string | undefined;
@@ -64,9 +66,11 @@ export class PublishedPorts implements Ports {
   constructor(options: PortsOptions, log: NetworkLog) {
     this.#options = options;
     this.#log = log;
-    this.#nft = options.iptables ? new NftSocket() : undefined;
-    this.#ipv6 = hasIpv6();
-    if (this.#ipv6 && options.iptables && options.userlandProxy) this.#relay = new PortRelay(log);
+    const { iptables, ip6tables, userlandProxy } = options;
+    this.#nft = iptables || ip6tables ? new NftSocket() : undefined;
+    this.#means = { ipv6: hasIpv6(), rules: { 4: iptables, 6: ip6tables }, relay: userlandProxy };
+    if (this.#means.ipv6 && ip6tables && userlandProxy) this.#relay = new PortRelay(log);
+    this.#proxy = new PortProxy(log);
   }
 
   restore(bridges: readonly PortBridge[], endpoints: readonly LiveEndpoint[]): void {
@@ -78,7 +82,7 @@ export class PublishedPorts implements Ports {
         }
       }
       this.#entries.set(endpoint.id, { endpoint, ports: [...ports], mappings: new Map() });
-      this.#relayPorts(endpoint, ports);
+      this.#attempt('relay published ports', () => this.#relayPorts(endpoint, ports));
     }
     // A kernel that lacks what the rules are made of must not keep the daemon, and what needs no port, from starting.
     this.#attempt('publish ports', () => this.#rebuild());
@@ -99,13 +103,7 @@ export class PublishedPorts implements Ports {
   }
 
   publish(endpoint: PortEndpoint, requests: readonly PortRequest[]): PublishedPort[] {
-    if (this.#nft === undefined && this.#options.userlandProxy && requests.length > 0) {
-      throw notSupportedYet(
-        'publishing ports with --iptables=false',
-        'set --userland-proxy=false to only reserve them',
-      );
-    }
-    const groups = planPorts(endpoint, requests, { ipv6: this.#ipv6, relay: this.#relay !== undefined });
+    const groups = planPorts(endpoint, requests, this.#means);
     const entry = this.#entries.get(endpoint.id) ?? { endpoint, ports: [], mappings: new Map<string, PortMapping>() };
     const before = entry.ports;
     const added: PublishedPort[] = [];
@@ -153,6 +151,7 @@ export class PublishedPorts implements Ports {
   async close(options: { keepRules: boolean }): Promise<void> {
     clearInterval(this.#timer);
     this.#allocator.close();
+    this.#proxy.close();
     await this.#relay?.close();
     if (!options.keepRules) this.#attempt('remove the rules of published ports', () => this.#removeTable());
     this.#nft?.close();
@@ -160,17 +159,21 @@ export class PublishedPorts implements Ports {
 
   /** Makes the rules say what `ports` are, by one transaction of what is new and what is gone. */
   #set(entry: Entry, ports: PublishedPort[]): void {
-    const wanted = new Map(joinMappings(translated(entry.endpoint, ports)).map((one) => [JSON.stringify(one), one]));
+    const wanted = new Map(
+      joinMappings(translated(entry.endpoint, ports, this.#means)).map((one) => [JSON.stringify(one), one]),
+    );
     const gone = [...entry.mappings].filter(([key]) => !wanted.has(key)).map(([, mapping]) => mapping);
     const fresh = [...wanted].filter(([key]) => !entry.mappings.has(key)).map(([, mapping]) => mapping);
-    const relayedBefore = new Set(relayed(entry.endpoint, entry.ports).map((port) => port.hostPort));
-    const relayedNow = this.#relay === undefined ? [] : relayed(entry.endpoint, ports).map((port) => port.hostPort);
-    const stillRelayed = new Set([...relayedNow, ...(this.#relay?.ports() ?? [])]);
     const remove = mappingElements(gone);
     const add = mappingElements(fresh);
-    if (this.#relay !== undefined) {
-      mergeInto(remove, relayOf([...relayedBefore].filter((port) => !stillRelayed.has(port))));
-      mergeInto(add, relayOf(relayedNow.filter((port) => !relayedBefore.has(port))));
+    const relay = this.#relay;
+    if (relay !== undefined) {
+      // Several addresses, of several containers, may share a port: its element is there as long as one of them is relayed.
+      const before = relayed(entry.endpoint, entry.ports, this.#means);
+      mergeInto(remove, relayElements(unique(before.filter((port) => !relay.has(port)))));
+      const known = new Set(before.map(relayKey));
+      const now = relayed(entry.endpoint, ports, this.#means);
+      mergeInto(add, relayElements(unique(now.filter((port) => !known.has(relayKey(port))))));
     }
     const previous = { ports: entry.ports, mappings: entry.mappings };
     Object.assign(entry, { ports, mappings: wanted });
@@ -224,15 +227,18 @@ export class PublishedPorts implements Ports {
     const batch = new NftBatch(table);
     const there = nft.tableHandle(table) !== undefined;
     const present = there ? { chains: nft.chains(table), sets: nft.sets(table) } : { chains: [], sets: [] };
-    layOut(batch, present, this.#relay?.port);
+    layOut(batch, present, { rules: this.#means.rules, relayPort: this.#relay?.port });
     const elements: SetElements = new Map();
     for (const bridge of this.#bridges.values()) mergeInto(elements, bridgeElements(bridge));
     for (const entry of this.#entries.values()) {
-      const mappings = joinMappings(translated(entry.endpoint, entry.ports));
+      const mappings = joinMappings(translated(entry.endpoint, entry.ports, this.#means));
       entry.mappings = new Map(mappings.map((one) => [JSON.stringify(one), one]));
       mergeInto(elements, mappingElements(mappings));
     }
-    if (this.#relay !== undefined) mergeInto(elements, relayOf(this.#relay.ports()));
+    if (this.#relay !== undefined) {
+      const all = [...this.#entries.values()].flatMap(({ endpoint, ports }) => relayed(endpoint, ports, this.#means));
+      mergeInto(elements, relayElements(unique(all)));
+    }
     for (const [set, list] of elements) batch.addElements(set, list);
     this.#lacking = undefined;
     try {
@@ -256,21 +262,30 @@ export class PublishedPorts implements Ports {
 
   #know(bridge: PortBridge): void {
     this.#bridges.set(bridge.name, bridge);
-    if (this.#nft === undefined || !bridge.subnets.some((subnet) => !subnet.includes(':'))) return;
+    if (!this.#means.rules[4] || !bridge.subnets.some((subnet) => !subnet.includes(':'))) return;
     // For 127.0.0.1: without it the kernel neither sends from a loopback address to the bridge nor takes the answer.
     writeFileSync(`/proc/sys/net/ipv4/conf/${bridge.name.replaceAll('.', '/')}/route_localnet`, '1');
   }
 
+  /** Throws GantryError when another program has taken a port between its being tried and its being listened on. */
   #relayPorts(endpoint: PortEndpoint, ports: readonly PublishedPort[]): void {
-    const address = endpoint.ipv6Address === '' ? endpoint.ipAddress : endpoint.ipv6Address;
-    for (const { hostIp, hostPort, containerPort } of relayed(endpoint, ports)) {
-      this.#relay?.add(hostIp, hostPort, { address, port: containerPort });
+    for (const port of relayed(endpoint, ports, this.#means)) this.#relay?.add(port, relayTarget(endpoint, port));
+    for (const port of proxied(ports, this.#means)) {
+      this.#allocator.handOver(port.hostIp, port.protocol, port.hostPort);
+      try {
+        this.#proxy.add(port, relayTarget(endpoint, port));
+      } catch (cause) {
+        throw bindFailure(port, cause);
+      }
     }
   }
 
   #release(endpoint: PortEndpoint, ports: readonly PublishedPort[]): void {
-    for (const { hostIp, hostPort } of relayed(endpoint, ports)) this.#relay?.remove(hostIp, hostPort);
-    for (const { hostIp, protocol, hostPort } of ports) this.#allocator.release(hostIp, protocol, hostPort);
+    for (const port of relayed(endpoint, ports, this.#means)) this.#relay?.remove(port);
+    for (const port of ports) {
+      this.#proxy.remove(port);
+      this.#allocator.release(port.hostIp, port.protocol, port.hostPort);
+    }
   }
 
   /** Flows to these ports of the host are looked up anew. */
@@ -316,8 +331,13 @@ export class PublishedPorts implements Ports {
 
 const ZEROS = Buffer.alloc(4);
 
-function relayOf(ports: readonly number[]): SetElements {
-  return relayElements(ports.map((hostPort) => ({ protocol: 'tcp', hostPort })));
+function relayKey({ protocol, hostPort }: PublishedPort): string {
+  return `${protocol}/${hostPort}`;
+}
+
+/** One of each protocol and port: a transaction refuses to remove an element twice. */
+function unique(ports: readonly PublishedPort[]): PublishedPort[] {
+  return [...new Map(ports.map((port) => [relayKey(port), port])).values()];
 }
 
 function mergeInto(all: SetElements, more: SetElements): void {
