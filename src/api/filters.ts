@@ -47,6 +47,12 @@ export class Filters {
     return set === undefined || set.size === 0 || set.has(value);
   }
 
+  /** True when the key is absent or one of its values is found in `text`: see pattern(). */
+  match(key: string, text: string): boolean {
+    const set = this.#values.get(key);
+    return set === undefined || set.size === 0 || [...set].some((value) => pattern(value)(text));
+  }
+
   /** True when the key is absent or all of its "key" and "key=value" terms hold in `labels`. */
   matchLabels(key: string, labels: Record<string, string> | null | undefined): boolean {
     for (const term of this.#values.get(key) ?? []) {
@@ -70,6 +76,16 @@ export class Filters {
     if (new Set(read).size > 1)
       throw new GantryError('invalid_parameter', `invalid filter '${key}=[${values.join(' ')}]'`);
     return read[0]!;
+  }
+}
+
+/** Docker's match: the pattern anywhere in the text; a pattern that is no regular expression only matches itself. */
+export function pattern(value: string): (text: string) => boolean {
+  try {
+    const expression = new RegExp(value);
+    return (text) => text === value || expression.test(text);
+  } catch {
+    return (text) => text === value;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { ContainerConfig, EndpointSettings, HealthcheckResult } from '../api/schemas/container.ts';
 import type { HostConfig } from '../api/schemas/host-config.ts';
 import type { MountPoint } from '../api/schemas/mount.ts';
-import type { EndpointInfo } from '../network/contract.ts';
+import type { EndpointInfo, LastAddresses } from '../network/contract.ts';
 import type { PublishedPort } from '../network/ports/contract.ts';
 import type { MountRequest } from './volumes/mount-request.ts';
 
@@ -75,8 +75,8 @@ export interface ContainerRecord {
   links?: LinkRecord[];
   /** Set where endpointsConfig names the network of the mode too; records of earlier versions leave that one out. */
   networksListed?: boolean;
-  /** Addresses it had when it last ran, by network name: given again where they are free. */
-  addresses?: Record<string, { ipAddress: string; ipv6Address: string }>;
+  /** Addresses it had when it last ran, by network name: kept for it, and given again. */
+  addresses?: Record<string, LastAddresses>;
   /** Present while it runs. */
   sandbox: { sandboxId: string; path: string; endpoints: EndpointInfo[] } | null;
   /** Ports of the host that are its own while it runs; missing for none. */

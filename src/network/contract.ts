@@ -35,6 +35,10 @@ export interface NetworkRecord {
     /** As the API shows it. */
     config: IPAMConfig[];
   };
+  /** Nothing but settings that other networks take theirs from: it has no driver and nobody is on it. Missing for false. */
+  configOnly?: true;
+  /** Name of the network that its settings are from. */
+  configFrom?: string;
   /** The subnets that addresses come from, the given ones or those chosen; IPv4 before IPv6. */
   pools: NetworkPool[];
 }
@@ -107,6 +111,12 @@ export type HostOptions = Pick<
   'pools' | 'enableIptables' | 'enableIp6tables' | 'enableIpForward' | 'dropForwarding'
 >;
 
+/** Addresses of an endpoint in a container's last run; "" for what it did not have. */
+export interface LastAddresses {
+  ipAddress: string;
+  ipv6Address: string;
+}
+
 /** What is asked of one endpoint. "" and [] for what the network is to choose. */
 export interface EndpointRequest {
   /** Name or ID of the network. */
@@ -121,7 +131,7 @@ export interface EndpointRequest {
   /** Settings of the interface (sysctl names with IFNAME in the interface's place), set before it comes up. */
   sysctls: Record<string, string>;
   /** Addresses it had in the last run, given again when still free. */
-  previous?: { ipAddress: string; ipv6Address: string };
+  previous?: LastAddresses;
   /** Names besides the container's own by which others on this network find it. */
   aliases: string[];
 }
@@ -282,6 +292,11 @@ export interface Networks {
   disconnect(containerId: string, networkId: string): void;
   /** A running container has another name. */
   rename(containerId: string, name: string): void;
+  /**
+   * Addresses that a container had, by name of the network: others get them only when nothing else is left, so that a restart finds them
+   * free. Instead of those that were kept for it before; {} to forget.
+   */
+  keepAddresses(containerId: string, addresses: Readonly<Record<string, LastAddresses>>): void;
   /** Unpins the namespace (the kernel removes the veth) and frees its addresses. Never throws for what is gone. */
   releaseSandbox(containerId: string): void;
   /** Interface counters in a running sandbox, by interface name; key names as in the API's ContainerNetworkStats. */

@@ -123,6 +123,26 @@ describe('addresses of a subnet', () => {
     }
   });
 
+  test('an address that is kept goes to others last, and to who asks for it at once', () => {
+    const addresses = new SubnetAllocator(network('10.1.2.0/29'), [ip('10.1.2.1').value]);
+    const [two, three] = [ip('10.1.2.2'), ip('10.1.2.3')];
+    for (const address of [two, three, two]) addresses.keep(address.value);
+    assert.equal(text4(addresses.allocate()), '10.1.2.4');
+    assert.ok(addresses.take(three));
+    addresses.release(three.value);
+    addresses.unkeep(two.value);
+    assert.equal(text4(addresses.allocate()), '10.1.2.5', 'kept for one more');
+    addresses.unkeep(two.value);
+    assert.deepEqual(
+      [1, 2, 3, 4].map(() => text4(addresses.allocate())),
+      ['10.1.2.2', '10.1.2.6', '10.1.2.3', undefined],
+    );
+    addresses.unkeep(three.value);
+    assert.equal(addresses.allocate(), undefined);
+    addresses.release(three.value);
+    assert.equal(text4(addresses.allocate()), '10.1.2.3');
+  });
+
   test('a MAC address is derived from the address', () => {
     assert.equal(macOf(4, ip('172.17.0.2').value), '02:42:ac:11:00:02');
     const [one, other] = [macOf(6, ip('fd00::2').value), macOf(6, ip('fd00::3').value)];

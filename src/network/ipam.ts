@@ -61,11 +61,13 @@ export function chooseNetwork(
 export class SubnetAllocator {
   readonly network: IpNetwork;
   readonly #taken = new Set<bigint>();
+  /** Given out last, to how many: they get them again, unless nothing else is left for others meanwhile. */
+  readonly #kept = new Map<bigint, number>();
   readonly #first: bigint;
   readonly #last: bigint;
   readonly #rangeFirst: bigint;
   readonly #rangeLast: bigint;
-  /** No address of the range below this one is free: keeps allocation O(1) for a subnet that fills up. */
+  /** No address of the range below this one is free and not kept: keeps allocation O(1) for a subnet that fills up. */
   #lowest: bigint;
 
   /**
@@ -93,20 +95,42 @@ export class SubnetAllocator {
     return true;
   }
 
-  /** Takes the lowest free address; undefined when there is none. */
+  /** Takes the lowest free address, one that is kept for somebody only when there is no other; undefined when there is none. */
   allocate(): bigint | undefined {
     for (let address = this.#lowest; address <= this.#rangeLast; address++) {
-      if (this.#taken.has(address)) continue;
+      if (this.#taken.has(address) || this.#kept.has(address)) continue;
       this.#taken.add(address);
       this.#lowest = address + 1n;
       return address;
     }
     this.#lowest = this.#rangeLast + 1n;
-    return undefined;
+    let lowest: bigint | undefined;
+    for (const address of this.#kept.keys()) {
+      if (this.#taken.has(address) || address < this.#rangeFirst || address > this.#rangeLast) continue;
+      if (lowest === undefined || address < lowest) lowest = address;
+    }
+    if (lowest !== undefined) this.#taken.add(lowest);
+    return lowest;
   }
 
   release(address: bigint): void {
-    if (!this.#taken.delete(address)) return;
+    if (this.#taken.delete(address)) this.#free(address);
+  }
+
+  /** Keeps an address, free or not, for somebody who had it. */
+  keep(address: bigint): void {
+    this.#kept.set(address, (this.#kept.get(address) ?? 0) + 1);
+  }
+
+  /** Ends one keep(). */
+  unkeep(address: bigint): void {
+    const others = (this.#kept.get(address) ?? 0) - 1;
+    if (others > 0) this.#kept.set(address, others);
+    else if (this.#kept.delete(address)) this.#free(address);
+  }
+
+  #free(address: bigint): void {
+    if (this.#taken.has(address) || this.#kept.has(address)) return;
     if (address >= this.#rangeFirst && address < this.#lowest) this.#lowest = address;
   }
 }

@@ -9,6 +9,7 @@ import type {
   EndpointInfo,
   EndpointRequest,
   HostOptions,
+  LastAddresses,
   LinkRule,
   LiveSandbox,
   NetworkRecord,
@@ -172,8 +173,8 @@ export class LocalNetworks implements Networks {
       Internal: record.internal,
       Attachable: record.attachable,
       Ingress: false,
-      ConfigFrom: { Network: '' },
-      ConfigOnly: false,
+      ConfigFrom: { Network: record.configFrom ?? '' },
+      ConfigOnly: record.configOnly === true,
       Containers: {},
       Options: record.options,
       Labels: record.labels,
@@ -196,6 +197,10 @@ export class LocalNetworks implements Networks {
 
   rename(containerId: string, name: string): void {
     this.#running?.sandboxes.rename(containerId, name);
+  }
+
+  keepAddresses(containerId: string, addresses: Readonly<Record<string, LastAddresses>>): void {
+    this.#running?.registry.keep(containerId, addresses);
   }
 
   releaseSandbox(containerId: string): void {

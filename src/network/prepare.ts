@@ -1,4 +1,5 @@
 import { GantryError, notSupportedYet } from '../api/errors.ts';
+import { listed } from '../api/listed.ts';
 import type { IPAMConfig } from '../api/schemas/network.ts';
 import type { NetworkPool, NetworkRecord } from './contract.ts';
 import {
@@ -41,9 +42,8 @@ export function preparePools(record: NetworkRecord, around: PoolSurroundings): v
   if (!record.enableIpv4 && !record.enableIpv6) {
     throw new GantryError('invalid_parameter', 'IPv4 or IPv6 must be enabled');
   }
-  if (record.ipam.driver !== 'default') throw notSupportedYet(`IPAM driver ${record.ipam.driver}`);
+  checkIpam(record);
   const asked = record.ipam.config;
-  checkConfig(asked, record.enableIpv6);
   const taken: IpNetwork[] = [...around.networks];
   const pools: NetworkPool[] = [];
   for (const config of asked) {
@@ -71,6 +71,13 @@ export function preparePools(record: NetworkRecord, around: PoolSurroundings): v
   }
   const familyOf = (pool: NetworkPool): Family => splitCidr(pool.subnet)!.network.family;
   record.pools = pools.sort((one, other) => familyOf(one) - familyOf(other));
+}
+
+/** Whether what a network asks for can be had at all. Throws invalid_parameter with all problems, not_supported. */
+export function checkIpam({ ipam, enableIpv6 }: NetworkRecord): void {
+  if (ipam.driver !== 'default') throw notSupportedYet(`IPAM driver ${ipam.driver}`);
+  const problems = ipam.config.flatMap((config) => problemsOf(config, enableIpv6));
+  if (problems.length > 0) throw new GantryError('invalid_parameter', `invalid network config:\n${listed(problems)}`);
 }
 
 /** What addresses of a pool are given out from, gateway and aux addresses taken. */
@@ -109,13 +116,6 @@ function completePool(network: IpNetwork, config: IPAMConfig): NetworkPool {
     pool.gateway = formatAddress(network.family, first);
   }
   return pool;
-}
-
-function checkConfig(configs: readonly IPAMConfig[], enableIpv6: boolean): void {
-  const problems = configs.flatMap((config) => problemsOf(config, enableIpv6));
-  if (problems.length > 0) {
-    throw new GantryError('invalid_parameter', `invalid network config:\n${problems.join('\n')}`);
-  }
 }
 
 function problemsOf(config: IPAMConfig, enableIpv6: boolean): string[] {

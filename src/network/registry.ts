@@ -2,15 +2,22 @@ import { randomBytes } from 'node:crypto';
 import { GantryError } from '../api/errors.ts';
 import type { RouteSocket } from '../linux/netlink/route.ts';
 import { hostNetworks } from './built-in.ts';
-import type { EndpointRequest, LinkRule, NetworkDriver, NetworkRecord, NetworkState } from './contract.ts';
+import type {
+  EndpointRequest,
+  LastAddresses,
+  LinkRule,
+  NetworkDriver,
+  NetworkRecord,
+  NetworkState,
+} from './contract.ts';
 import { BridgeDriver, bridgeNameOf, removeOwnBridge } from './drivers/bridge.ts';
 import { boolOption, ENABLE_ICC, ENABLE_MASQUERADE } from './drivers/options.ts';
 import { PlainDriver } from './drivers/plain.ts';
 import { StackedDriver } from './drivers/stacked.ts';
-import { formatAddress, overlaps, parseAddress, splitCidr } from './ip.ts';
+import { contains, formatAddress, overlaps, parseAddress, splitCidr } from './ip.ts';
 import { DEFAULT_ADDRESS_POOLS, localIpv6Pool, macOf, noAddressLeft, type SubnetAllocator } from './ipam.ts';
 import type { BridgeRules } from './nat-rules.ts';
-import { allocatorOf, preparePools } from './prepare.ts';
+import { allocatorOf, checkIpam, preparePools } from './prepare.ts';
 
 export interface RegistryOptions {
   engineId: string;
@@ -46,6 +53,8 @@ export class NetworkRegistry {
   readonly #options: RegistryOptions;
   readonly #drivers: ReadonlyMap<string, NetworkDriver>;
   readonly #networks = new Map<string, ActiveNetwork>();
+  /** What ends the keeping of addresses, by container. */
+  readonly #kept = new Map<string, (() => void)[]>();
 
   constructor(routes: RouteSocket, options: RegistryOptions) {
     this.#routes = routes;
@@ -79,6 +88,10 @@ export class NetworkRegistry {
 
   /** See Networks.prepare. */
   prepare(record: NetworkRecord): void {
+    if (record.configOnly === true) {
+      checkIpam(record);
+      return;
+    }
     const driver = this.#driverOf(record);
     const others = this.all().map((network) => network.record);
     driver.prepare(record, others);
@@ -212,6 +225,23 @@ export class NetworkRegistry {
     }
   }
 
+  /** See Networks.keepAddresses. */
+  keep(containerId: string, addresses: Readonly<Record<string, LastAddresses>>): void {
+    for (const end of this.#kept.get(containerId) ?? []) end();
+    this.#kept.delete(containerId);
+    const ends = Object.entries(addresses).flatMap(([name, { ipAddress, ipv6Address }]) =>
+      [ipAddress, ipv6Address].map(parseAddress).flatMap((address) => {
+        const allocator = this.find(name)?.allocators.find(
+          ({ network }) => address !== undefined && contains(network, address),
+        );
+        if (address === undefined || allocator === undefined) return [];
+        allocator.keep(address.value);
+        return [() => allocator.unkeep(address.value)];
+      }),
+    );
+    if (ends.length > 0) this.#kept.set(containerId, ends);
+  }
+
   /** Removes the bridge that an earlier daemon made for a network that is not up: its address would draw packets for others. */
   #removeLeft(record: NetworkRecord): void {
     const used = this.all().some(({ state }) => state?.interfaceName === bridgeNameOf(record));
@@ -266,7 +296,7 @@ function take(
 function notWanted(family: 4 | 6, address: string): GantryError {
   return new GantryError(
     'invalid_parameter',
-    `invalid endpoint settings:\nno configured subnet contains IP address ${address}`,
+    `invalid endpoint settings:\nno configured subnet or ip-range contain the IP address ${address}`,
     family === 6 ? { hint: 'the network needs an IPv6 subnet that has this address' } : {},
   );
 }

@@ -225,6 +225,9 @@ export class Sandboxes {
     const network = registry.find(request.network);
     if (network === undefined) throw new GantryError('not_found', `network ${request.network} not found`);
     const { record, state, driver } = network;
+    if (record.configOnly === true) {
+      throw new GantryError('forbidden', 'cannot create endpoint on configuration-only network');
+    }
     if (open.attachments.some(({ endpoint }) => endpoint.networkId === record.id)) {
       throw new GantryError('forbidden', `endpoint with name ${open.name} already exists in network ${record.name}`);
     }

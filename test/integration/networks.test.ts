@@ -134,7 +134,7 @@ describe('networks over the API', { skip }, () => {
     await ok('POST', '/networks/b/disconnect', { Container: 'cc' });
     assert.match(await inside('cc', 'ip', 'route'), /^default via \S+ dev eth0/m);
     assert.doesNotMatch(await inside('cc', 'cat', '/etc/hosts'), new RegExp(Networks.b.IPAddress));
-    await refused('POST', '/networks/b/disconnect', { Container: 'cc' }, 403, /is not connected to network b$/);
+    await refused('POST', '/networks/b/disconnect', { Container: 'cc' }, 500, /is not connected to network b$/);
     await ok('POST', '/networks/b/connect', { Container: 'cc', EndpointConfig: { Aliases: ['y'] } });
     await refused(
       'POST',
@@ -185,6 +185,168 @@ describe('networks over the API', { skip }, () => {
     execFileSync('ip', ['link', 'show', `br-${Id.slice(0, 12)}`]);
     await ok('DELETE', '/networks/kept');
     execFileSync('sh', ['-c', `! ip link show br-${Id.slice(0, 12)} 2>/dev/null`]);
+  });
+
+  test('networks of settings alone, and those that take theirs from one', async () => {
+    const settings = {
+      Labels: { a: 'b' },
+      Options: { 'com.docker.network.driver.mtu': '1400' },
+      IPAM: { Config: [{ Subnet: '10.242.0.0/24', Gateway: '10.242.0.9' }] },
+    };
+    const { Id } = await makeNetwork('plan', { ConfigOnly: true, ...settings });
+    const plan = await ok('GET', '/networks/plan');
+    assert.deepEqual([plan.ConfigOnly, plan.Driver, plan.Scope], [true, 'null', 'local']);
+    assert.deepEqual(plan.IPAM.Config, settings.IPAM.Config);
+    const create = (body: object, status: number, message: RegExp) =>
+      refused('POST', '/networks/create', { Name: 'bad', ...body }, status, message);
+    for (const field of ['Internal', 'Attachable', 'Ingress']) {
+      await create(
+        { ConfigOnly: true, [field]: true },
+        403,
+        /^configuration network can only contain network specific/,
+      );
+    }
+    await create({ ConfigOnly: true, IPAM: { Config: [{ Subnet: '10.0.0.1/8' }] } }, 400, /it should be 10.0.0.0\/8$/);
+    const ConfigFrom = { Network: 'plan' };
+    await create({ ConfigOnly: true, ConfigFrom }, 403, /cannot depend on another configuration network$/);
+    await create({ ConfigFrom, Labels: { x: 'y' } }, 403, /^user specified configurations are not supported if/);
+    await create({ ConfigFrom, EnableIPv6: true }, 403, /^user specified configurations are not supported if/);
+    await create({ ConfigFrom, Options: { x: 'y' } }, 403, /^network driver options are not supported if/);
+    await create({ ConfigFrom: { Network: 'bridge' } }, 404, /^configuration network "bridge" does not exist$/);
+    await create({ Scope: 'swarm' }, 403, /^cannot create a swarm scoped network when swarm is not active$/);
+    await create({ Ingress: true }, 403, /^Ingress network can only be global scope network$/);
+
+    await makeNetwork('made', { ConfigFrom, Internal: true });
+    const made = await ok('GET', '/networks/made');
+    assert.deepEqual(made.ConfigFrom, ConfigFrom);
+    assert.deepEqual([made.ConfigOnly, made.Driver, made.Internal], [false, 'bridge', true]);
+    assert.deepEqual([made.Labels, made.Options, made.IPAM.Config], [plan.Labels, plan.Options, plan.IPAM.Config]);
+    const one = await run('onplan', { made: {} });
+    assert.match(await inside('onplan', 'ip', 'link', 'show', 'eth0'), /mtu 1400/);
+    const none = /cannot create endpoint on configuration-only network$/;
+    await refused('POST', '/networks/plan/connect', { Container: 'onplan' }, 403, none);
+    await ok('POST', '/containers/create?name=never', {
+      Image: 'busybox',
+      Cmd: ['true'],
+      HostConfig: { NetworkMode: Id },
+    });
+    await refused('POST', '/containers/never/start', undefined, 403, none);
+    await refused(
+      'DELETE',
+      '/networks/plan',
+      undefined,
+      403,
+      /^error while removing network: configuration network "plan" is in use$/,
+    );
+    await remove(one, 'never');
+    await daemon.kill9();
+    await daemon.start();
+    assert.equal((await ok('GET', '/networks/plan')).ConfigOnly, true);
+    assert.deepEqual(await ok('POST', '/networks/prune'), { NetworksDeleted: ['made'] });
+    await ok('DELETE', '/networks/plan');
+  });
+
+  test('addresses stay those of a container that is stopped, also when others start and the daemon does', async () => {
+    await makeNetwork('small', { IPAM: { Config: [{ Subnet: '10.243.0.0/29' }] } });
+    const address = async (name: string) => (await inspect(name)).NetworkSettings.Networks.small.IPAddress;
+    const ids = [await run('first', { small: {} }), await run('second', { small: {} })];
+    assert.deepEqual([await address('first'), await address('second')], ['10.243.0.2', '10.243.0.3']);
+    await ok('POST', '/containers/first/stop?t=0');
+    ids.push(await run('third', { small: {} }));
+    assert.equal(await address('third'), '10.243.0.4');
+    await ok('POST', '/containers/second/stop?t=0');
+    await daemon.kill9();
+    await daemon.start();
+    ids.push(await run('fourth', { small: {} }), await run('fifth', { small: {} }));
+    assert.deepEqual([await address('fourth'), await address('fifth')], ['10.243.0.5', '10.243.0.6']);
+    await ok('POST', '/containers/first/start');
+    assert.equal(await address('first'), '10.243.0.2');
+    // Nothing else is left: better than no address.
+    ids.push(await run('sixth', { small: {} }));
+    assert.equal(await address('sixth'), '10.243.0.3');
+    await refused('POST', '/containers/second/start', undefined, 503, /no available IPv4 addresses on this network/);
+    await remove(ids.splice(4, 1)[0]!);
+    await ok('POST', '/containers/second/start');
+    assert.equal(await address('second'), '10.243.0.6');
+    await remove(...ids);
+    ids.length = 0;
+    ids.push(await run('anew', { small: {} }));
+    assert.equal(await address('anew'), '10.243.0.2', 'those of removed containers are free');
+    await refused(
+      'POST',
+      '/containers/create',
+      {
+        Image: 'busybox',
+        Cmd: ['true'],
+        NetworkingConfig: { EndpointsConfig: { small: { IPAMConfig: { IPv4Address: '10.244.0.1' } } } },
+      },
+      400,
+      /^invalid config for network small: invalid endpoint settings:\nno configured subnet or ip-range contain the IP address 10.244.0.1$/,
+    );
+    const taken = { EndpointConfig: { IPAMConfig: { IPv4Address: '10.243.0.2' } } };
+    const other = await run('other', { bridge: {} });
+    await refused('POST', '/networks/small/connect', { Container: 'other', ...taken }, 403, /^Address already in use$/);
+    assert.deepEqual(Object.keys((await inspect('other')).NetworkSettings.Networks), ['bridge']);
+    await refused(
+      'POST',
+      '/networks/bridge/connect',
+      {
+        Container: 'anew',
+        EndpointConfig: { Aliases: ['x'], IPAMConfig: { IPv4Address: '0.0.0.0', IPv6Address: 'x' } },
+      },
+      400,
+      /^invalid endpoint settings:\n\* user specified IP address is supported on .*\n\* network-scoped alias is .*\n\* invalid IPv4 address: 0.0.0.0\n\* invalid IPv6 address: x$/,
+    );
+    await remove(...ids, other);
+    await ok('DELETE', '/networks/small');
+  });
+
+  test('a container that is gone, or a network, with force and without', async () => {
+    await makeNetwork('forced');
+    const id = await run('here', { forced: {} });
+    const leave = (network: string, Container: string, Force: boolean, status: number, message: RegExp) =>
+      refused('POST', `/networks/${network}/disconnect`, { Container, Force }, status, message);
+    await leave('forced', 'gone', false, 404, /^No such container: gone$/);
+    await leave('forced', 'gone', true, 404, /^endpoint gone not found$/);
+    await leave('nowhere', 'gone', true, 404, /^network nowhere not found$/);
+    await leave('nowhere', 'here', false, 404, /^network nowhere not found$/);
+    await leave('bridge', 'here', true, 500, new RegExp(`^container ${id} is not connected to network bridge$`));
+    await ok('POST', '/containers/here/stop?t=0');
+    await leave('bridge', 'here', false, 500, new RegExp(`^container ${id} is not connected to the network bridge$`));
+    await ok('DELETE', '/networks/forced');
+    await refused('POST', '/containers/here/start', undefined, 404, /network forced not found$/);
+    await ok('POST', '/networks/forced/disconnect', { Container: 'here', Force: true });
+    await ok('POST', '/networks/bridge/connect', { Container: 'here' });
+    await ok('POST', '/containers/here/start');
+    await remove('here');
+  });
+
+  test('names and IDs as patterns in a list, and of several networks as no ID', async () => {
+    const ids: string[] = [];
+    // Seventeen IDs of sixteen digits: two begin with the same.
+    for (let n = 0; n < 17; n++) ids.push((await makeNetwork(`many${n}`, { ConfigOnly: true })).Id);
+    const names = async (filters: object) => {
+      const list = await ok('GET', `/networks?filters=${encodeURIComponent(JSON.stringify(filters))}`);
+      return list.map(({ Name }: { Name: string }) => Name).sort();
+    };
+    assert.deepEqual(await names({ name: ['^many1$'] }), ['many1']);
+    assert.deepEqual(await names({ name: ['^many1[01]$', 'many3'] }), ['many10', 'many11', 'many3']);
+    assert.deepEqual(await names({ id: [ids[3]!.slice(0, 10)] }), ['many3']);
+    assert.deepEqual(await names({ name: ['many'], driver: ['bridge'] }), []);
+    const digit = [...'0123456789abcdef'].find((first) => ids.filter((id) => id.startsWith(first)).length > 1)!;
+    for (const [method, path, body] of [
+      ['GET', `/networks/${digit}`, undefined],
+      ['DELETE', `/networks/${digit}`, undefined],
+    ] as const) {
+      await refused(
+        method,
+        path,
+        body,
+        400,
+        new RegExp(`^network ${digit} is ambiguous \\([0-9]+ matches found based on`),
+      );
+    }
+    for (const id of ids) await ok('DELETE', `/networks/${id}`);
   });
 
   test('a network that is not there is missed at the start', async () => {

@@ -54,7 +54,7 @@ function viewRoutes(networks: NetworkCatalog): Route[] {
         scope: text('The scope it must have'),
       },
       answers: { 200: json('The network', Network) },
-      refusals: [404],
+      refusals: [400, 404],
       async handler({ params, query }, reply) {
         const network = networks.inspect(params.id!);
         if (query.scope !== '' && network.Scope !== query.scope) {
@@ -86,7 +86,7 @@ function changeRoutes(networks: NetworkCatalog): Route[] {
       operationId: 'NetworkDelete',
       summary: 'Remove a network that no running container is on',
       answers: { 204: empty('It is gone') },
-      refusals: [403, 404],
+      refusals: [400, 403, 404],
       async handler({ params }, reply) {
         await networks.remove(params.id!);
         reply.empty(204);
@@ -130,7 +130,7 @@ function attachmentRoutes(attachments: Attachments): Route[] {
       answers: { 200: empty('It is off the network') },
       refusals: [400, 403, 404, 409],
       async handler({ params, body }, reply) {
-        await attachments.disconnect(params.id!, body.Container ?? '');
+        await attachments.disconnect(params.id!, body.Container ?? '', body.Force === true);
         reply.empty(200);
       },
     }),

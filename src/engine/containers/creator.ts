@@ -49,7 +49,7 @@ export class Creator {
       hostCgroupns: request.hostCgroupns,
       id,
       resolveContainer: (other) => this.#find(other),
-      networkName: (network) => this.#context.networks.find(network)?.name ?? null,
+      network: (network) => this.#context.networks.find(network) ?? null,
       checkLogConfig: (type, options) => this.#deps.logDrivers.validate(type, options),
     });
     const imageMounts = imageMountsOf(prepared.hostConfig, {

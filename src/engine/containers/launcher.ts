@@ -91,6 +91,7 @@ export class Launcher {
         record.addresses[networkName] = { ipAddress, ipv6Address };
         this.#networkEvent(container, 'disconnect', endpoint);
       }
+      networks.keepAddresses(container.id, record.addresses);
       record.sandbox = null;
       delete record.publishedPorts;
       await this.#links.follow();

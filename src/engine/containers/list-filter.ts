@@ -1,5 +1,5 @@
 import { GantryError } from '../../api/errors.ts';
-import type { Filters } from '../../api/filters.ts';
+import { type Filters, pattern } from '../../api/filters.ts';
 import type { ContainerStatus } from '../container-record.ts';
 import type { Container } from './container.ts';
 import { listedPorts } from './network-view.ts';
@@ -109,16 +109,6 @@ export function listFilter(filters: Filters, context: FilterContext): ListFilter
       );
     },
   };
-}
-
-/** Docker's match: the pattern anywhere in the text; a pattern that is no regular expression only matches itself. */
-function pattern(value: string): (text: string) => boolean {
-  try {
-    const expression = new RegExp(value);
-    return (text) => text === value || expression.test(text);
-  } catch {
-    return (text) => text === value;
-  }
 }
 
 function matchesVolume(filters: Filters, container: Container): boolean {

@@ -95,6 +95,7 @@ export class Remover {
     await this.#deps.volumes.release(record, volumes);
     container.erase();
     this.#index.delete(container);
+    this.#context.networks.keepAddresses(container.id, {});
     this.#links.gone(container);
     this.#execs.forget(container);
     container.cancelAttaches();

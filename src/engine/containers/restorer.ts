@@ -75,6 +75,7 @@ export class Restorer {
     await storage.recover(new Set([...found.keys()].map((container) => container.id)));
     await this.#parts.links.allow();
     await networks.init(storedNetworks(this.#context.store), [...found.keys()].map(liveSandbox));
+    for (const { id, record } of index.all()) networks.keepAddresses(id, record.addresses ?? {});
     // All of them, before the first that has ended lets go of a volume that others have.
     for (const container of index.all()) {
       if (found.has(container) || container.running) this.#parts.volumes.adopt(container.record);

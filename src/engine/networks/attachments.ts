@@ -8,6 +8,7 @@ import type { Container } from '../containers/container.ts';
 import type { Containers } from '../containers/containers.ts';
 import type { EngineContext } from '../context.ts';
 import { checkEndpoint, endpointRequest, isUserDefined } from './endpoint-settings.ts';
+import { findNetwork } from './find-network.ts';
 import { resolvRequest } from './name-service.ts';
 
 /** Puts containers on networks and takes them off, while they run and while they do not. */
@@ -24,12 +25,11 @@ export class Attachments {
   async connect(network: string, reference: string, settings: EndpointSettings): Promise<void> {
     const container = this.#containers.resolve(reference);
     await container.lock.run(async () => {
-      const found = this.#context.networks.find(network);
-      if (found === undefined) throw new GantryError('not_found', `network ${network} not found`);
+      const found = findNetwork(this.#context.networks, network);
       const { record } = container;
       checkChangeable(container);
       checkTogether(container, found);
-      checkEndpoint(settings, isUserDefined(found.name));
+      checkEndpoint(settings, found.name, found);
       if (settings.Links?.length && !isUserDefined(found.name)) {
         throw new GantryError('invalid_parameter', 'links are only supported for user-defined networks', {
           hint: 'a container of the default bridge has its links from its creation',
@@ -48,28 +48,41 @@ export class Attachments {
     });
   }
 
-  /** NetworkDisconnect. Throws not_found, forbidden when it is not on the network. */
-  async disconnect(network: string, reference: string): Promise<void> {
-    const container = this.#containers.resolve(reference);
+  /** NetworkDisconnect. `force`: also off a network that is gone. Throws not_found, system (Docker's code) when it is not on the network. */
+  async disconnect(network: string, reference: string, force: boolean): Promise<void> {
+    const container = this.#find(reference, force ? network : null);
     await container.lock.run(async () => {
       const { record } = container;
       const found = this.#context.networks.find(network);
       // A container that is stopped may be on a network that is gone.
       const name = found?.name ?? network;
-      if (found === undefined && record.endpointsConfig[network] === undefined) {
-        throw new GantryError('not_found', `network ${network} not found`);
+      if (found === undefined && (record.endpointsConfig[network] === undefined || (container.running && !force))) {
+        findNetwork(this.#context.networks, network);
       }
       if (name === 'host' && record.hostConfig.NetworkMode === 'host') throw hostConflict();
       checkChangeable(container);
       const endpoint = record.sandbox?.endpoints.find((one) => one.networkName === name);
       if (record.endpointsConfig[name] === undefined && endpoint === undefined) {
-        throw new GantryError('forbidden', `container ${container.id} is not connected to network ${name}`);
+        const what = container.running ? `network ${name}` : `the network ${name}`;
+        throw new GantryError('system', `container ${container.id} is not connected to ${what}`);
       }
       if (endpoint !== undefined) await this.#leave(container, endpoint);
       delete record.endpointsConfig[name];
       delete record.addresses?.[name];
+      this.#context.networks.keepAddresses(container.id, record.addresses ?? {});
       container.keep('durable');
     });
+  }
+
+  /** `forced`: network that it is to be taken off by force; a container that is gone has left nothing on it. Throws not_found. */
+  #find(reference: string, forced: string | null): Container {
+    try {
+      return this.#containers.resolve(reference);
+    } catch (error) {
+      if (forced === null || !(error instanceof GantryError) || error.code !== 'not_found') throw error;
+      findNetwork(this.#context.networks, forced);
+      throw new GantryError('not_found', `endpoint ${reference} not found`);
+    }
   }
 
   async #join(container: Container, network: NetworkRecord): Promise<void> {
@@ -135,7 +148,7 @@ function checkChangeable(container: Container): void {
   if (state.status === 'removing' || state.status === 'dead' || container.removing) {
     throw new GantryError(
       'conflict',
-      `container ${container.id} is marked for removal and cannot be connected or disconnected to the network`,
+      `Container ${container.id} is marked for removal and cannot be connected or disconnected to the network`,
     );
   }
   if (hostConfig.NetworkMode?.startsWith('container:')) {

@@ -1,8 +1,9 @@
 import { GantryError, notSupportedYet } from '../../api/errors.ts';
+import { listed } from '../../api/listed.ts';
 import type { EndpointSettings } from '../../api/schemas/container.ts';
-import type { EndpointRequest } from '../../network/contract.ts';
+import type { EndpointRequest, NetworkRecord } from '../../network/contract.ts';
 import { checkInterfaceName } from '../../network/drivers/options.ts';
-import { parseAddress } from '../../network/ip.ts';
+import { contains, type IpAddress, parseAddress, splitCidr } from '../../network/ip.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import { parseLink } from '../links/link-option.ts';
 
@@ -16,27 +17,35 @@ export function isUserDefined(mode: string): boolean {
 }
 
 /**
- * Checks what a container asks of its place on a network; the network's own say comes when it is connected. Throws invalid_parameter
- * with all problems, not_supported.
+ * Checks what a container asks of its place on the network of that name, and of that record where there is such a network by now. Throws
+ * invalid_parameter with all problems, worded as Docker's; not_supported.
  */
-export function checkEndpoint(settings: EndpointSettings, userDefined: boolean): void {
+export function checkEndpoint(settings: EndpointSettings, network: string, record: NetworkRecord | null): void {
   const { IPv4Address = '', IPv6Address = '', LinkLocalIPs = [] } = settings.IPAMConfig ?? {};
   const problems: string[] = [];
-  if (!userDefined && (IPv4Address || IPv6Address || LinkLocalIPs?.length)) {
-    problems.push('user specified IP address is supported on user defined networks only');
+  if (!isUserDefined(network)) {
+    if (IPv4Address || IPv6Address || LinkLocalIPs?.length) {
+      problems.push('user specified IP address is supported on user defined networks only');
+    }
+    if (settings.Aliases?.length) {
+      problems.push('network-scoped alias is supported only for containers in user defined networks');
+    }
   }
-  if (!userDefined && settings.Aliases?.length) {
-    problems.push('network-scoped alias is supported only for containers in user defined networks');
+  for (const [family, address] of [[4, IPv4Address] as const, [6, IPv6Address] as const]) {
+    if (address === '') continue;
+    const parsed = parseAddress(address);
+    if (parsed?.family !== family || parsed.value === 0n) problems.push(`invalid IPv${family} address: ${address}`);
+    else if (record !== null) problems.push(...outOfRange(parsed, address, record));
   }
-  if (IPv4Address && parseAddress(IPv4Address)?.family !== 4) problems.push(`invalid IPv4 address: ${IPv4Address}`);
-  if (IPv6Address && parseAddress(IPv6Address)?.family !== 6) problems.push(`invalid IPv6 address: ${IPv6Address}`);
   for (const address of LinkLocalIPs ?? []) {
-    if (parseAddress(address) === undefined) problems.push(`invalid link-local IP address: ${address}`);
+    if (!parseAddress(address)?.value) problems.push(`invalid link-local IP address: ${address}`);
   }
   const mac = settings.MacAddress ?? '';
-  if (mac !== '' && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(mac)) problems.push(`invalid MAC address: ${mac}`);
+  if (mac !== '' && !/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(mac)) {
+    throw new GantryError('invalid_parameter', `invalid MAC address ${mac}`);
+  }
   if (problems.length > 0) {
-    throw new GantryError('invalid_parameter', `invalid endpoint settings:\n${problems.join('\n')}`);
+    throw new GantryError('invalid_parameter', `invalid endpoint settings:\n${listed(problems)}`);
   }
   for (const link of settings.Links ?? []) parseLink(link);
   for (const [name, value] of Object.entries(settings.DriverOpts ?? {})) {
@@ -44,6 +53,17 @@ export function checkEndpoint(settings: EndpointSettings, userDefined: boolean):
     else if (name === INTERFACE) checkInterfaceName(value, INTERFACE);
     else throw notSupportedYet(`endpoint option ${name}`);
   }
+}
+
+/** Addresses are given in subnets that the network's maker chose. */
+function outOfRange(address: IpAddress, text: string, record: NetworkRecord): string[] {
+  const given = record.pools.filter((pool) => pool.given).map((pool) => splitCidr(pool.subnet)!.network);
+  const fitting = given.filter(({ family }) => family === address.family);
+  if (fitting.length === 0) {
+    return ['user specified IP address is supported only when connecting to networks with user configured subnets'];
+  }
+  if (fitting.some((subnet) => contains(subnet, address))) return [];
+  return [`no configured subnet or ip-range contain the IP address ${text}`];
 }
 
 /** What the network room is asked for when a container joins the network of that name. */
@@ -72,18 +92,21 @@ export function endpointRequests(record: ContainerRecord, modeNetwork: string): 
     .map((name) => endpointRequest(record, name));
 }
 
-/** "net.ipv4.conf.IFNAME.a=1,..." Throws invalid_parameter. */
+/** "net.ipv4.conf.IFNAME.a=1,..." Throws invalid_parameter with all problems, worded as Docker's. */
 function sysctlsOf(text: string): Record<string, string> {
   const settings = text.split(',').filter((part) => part !== '');
-  return Object.fromEntries(
-    settings.map((setting) => {
-      const [, name, value] = /^(net[./](?:ipv4|ipv6|mpls)[./]\w+[./]IFNAME[./]\w+)=(.*)$/.exec(setting) ?? [];
-      if (name === undefined || value === undefined) {
-        throw new GantryError('invalid_parameter', `invalid sysctl of an interface: "${setting}"`, {
-          hint: 'write net.ipv4.conf.IFNAME.name=value',
-        });
-      }
-      return [name, value];
-    }),
-  );
+  const problems: string[] = [];
+  const found = settings.flatMap((setting) => {
+    // Clients write the word in small letters as well.
+    const parts = /^(net[./](?:ipv4|ipv6|mpls)[./]\w+[./])(?:IFNAME|ifname)([./]\w+)=(.*)$/.exec(setting);
+    if (parts !== null) return [[`${parts[1]}IFNAME${parts[2]}`, parts[3]!] as const];
+    problems.push(
+      `unrecognised network interface sysctl '${setting}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'`,
+    );
+    return [];
+  });
+  if (problems.length > 0) {
+    throw new GantryError('invalid_parameter', `invalid endpoint settings:\n${listed(problems)}`);
+  }
+  return Object.fromEntries(found);
 }

@@ -8,6 +8,7 @@ import type { EngineContext } from '../context.ts';
 import { DRY_RUN_FILTER, type PruneOptions } from '../prune-options.ts';
 import { untilNs } from '../until-filter.ts';
 import { networkRecord } from './create.ts';
+import { findNetwork } from './find-network.ts';
 import { eraseNetwork, storeNetwork } from './network-records.ts';
 
 /** Filter keys of NetworkList. */
@@ -30,8 +31,6 @@ export class NetworkCatalog {
   list(filters: Filters): Network[] {
     const { networks } = this.#context;
     filters.accept(NETWORK_FILTERS);
-    const partly = (key: string, value: string): boolean =>
-      !filters.has(key) || filters.get(key).some((wanted) => value.includes(wanted));
     const types = filters.get('type');
     const unknown = types.find((type) => type !== 'custom' && type !== 'builtin');
     if (unknown !== undefined) throw new GantryError('invalid_parameter', `invalid filter: 'type'='${unknown}'`);
@@ -44,8 +43,8 @@ export class NetworkCatalog {
         // Those that are built in are never dangling.
         if (dangling !== null && dangling !== (!builtIn && this.#members(record).length === 0)) return false;
         return (
-          partly('name', record.name) &&
-          (!filters.has('id') || filters.get('id').some((wanted) => record.id.startsWith(wanted))) &&
+          filters.match('name', record.name) &&
+          filters.match('id', record.id) &&
           filters.exact('driver', record.driver) &&
           filters.exact('scope', 'local') &&
           filters.matchLabels('label', record.labels)
@@ -61,17 +60,15 @@ export class NetworkCatalog {
     return { ...this.#context.networks.describe(record), Containers: Object.fromEntries(members) };
   }
 
-  /** By name, ID or unambiguous prefix. Throws not_found. */
+  /** By name, ID or unambiguous prefix. Throws not_found, invalid_parameter. */
   find(reference: string): NetworkRecord {
-    const record = this.#context.networks.find(reference);
-    if (record === undefined) throw new GantryError('not_found', `network ${reference} not found`);
-    return record;
+    return findNetwork(this.#context.networks, reference);
   }
 
   /** NetworkCreate. Stored before it is made on the host: a daemon that is killed in between makes it at its next start. */
   async create(body: NetworkCreateRequest): Promise<{ Id: string; Warning: string }> {
     const { networks, store } = this.#context;
-    const record = networkRecord(body, (name) => networks.records().some((other) => other.name === name));
+    const record = networkRecord(body, networks.records());
     networks.prepare(record);
     storeNetwork(store, record);
     try {
@@ -86,6 +83,7 @@ export class NetworkCatalog {
 
   /** NetworkDelete. Throws not_found, and forbidden for one that is built in or in use by a container that runs. */
   async remove(reference: string): Promise<void> {
+    const { networks } = this.#context;
     const record = this.find(reference);
     if (isBuiltIn(record)) {
       throw new GantryError('forbidden', `${record.name} is a pre-defined network and cannot be removed`);
@@ -93,6 +91,13 @@ export class NetworkCatalog {
     const used = this.#members(record).map(
       ({ container, member }) => `name:"${container.name}" id:"${member.EndpointID?.slice(0, 12)}"`,
     );
+    const dependent = networks.records().some(({ configFrom }) => configFrom === record.name);
+    if (record.configOnly === true && dependent) {
+      throw new GantryError(
+        'forbidden',
+        `error while removing network: configuration network "${record.name}" is in use`,
+      );
+    }
     if (used.length > 0) {
       throw new GantryError(
         'forbidden',
@@ -102,13 +107,15 @@ export class NetworkCatalog {
     await this.#erase(record);
   }
 
-  /** NetworkPrune: removes networks that no container is on, one that is stopped included. Throws invalid_parameter for a wrong filter. */
+  /**
+   * NetworkPrune: removes networks that no container is on, one that is stopped included; those that are only settings stay. Throws invalid_parameter for a wrong filter.
+   */
   async prune(filters: Filters, { dryRun, without }: PruneOptions): Promise<{ NetworksDeleted: string[] | null }> {
     filters.accept(NETWORK_PRUNE_FILTERS);
     const until = untilNs(filters);
     const deleted: string[] = [];
     for (const record of this.#context.networks.records()) {
-      if (isBuiltIn(record) || !filters.matchLabels('label', record.labels)) continue;
+      if (isBuiltIn(record) || record.configOnly === true || !filters.matchLabels('label', record.labels)) continue;
       const unwanted = (term: string) => new Filters({ label: [term] }).matchLabels('label', record.labels);
       if (filters.get('label!').some(unwanted)) continue;
       if (until !== null && BigInt(Date.parse(record.created)) * 1_000_000n >= until) continue;
@@ -128,7 +135,7 @@ export class NetworkCatalog {
     const rules = networks.remove(record.id);
     eraseNetwork(store, record);
     await rules;
-    this.#event('destroy', record);
+    if (record.configOnly !== true) this.#event('destroy', record);
   }
 
   #event(action: string, record: NetworkRecord): void {

@@ -34,7 +34,7 @@ const prepare = (body: CreateBody) =>
     image: null,
     hostCgroupns: false,
     id: '0123456789abcdef',
-    networkName: () => null,
+    network: () => null,
     resolveContainer: () => null,
     checkLogConfig: () => {},
   });

@@ -28,7 +28,7 @@ function prepare(body: CreateBody, options: { image?: ImageConfig; context?: Par
     image,
     hostCgroupns: false,
     id: '0123456789abcdef',
-    networkName: () => null,
+    network: () => null,
     resolveContainer: (reference) => (reference === 'other' ? ({ id: 'other-id' } as ContainerRecord) : null),
     checkLogConfig: () => {},
     ...options.context,
@@ -197,7 +197,7 @@ const REFUSED: [CreateBody, string][] = [
   ],
   [
     { Cmd: ['true'], NetworkingConfig: { EndpointsConfig: { default: { IPAMConfig: { IPv4Address: '10.0.0.5' } } } } },
-    'invalid endpoint settings:\nuser specified IP address is supported on user defined networks only',
+    'invalid config for network default: invalid endpoint settings:\nuser specified IP address is supported on user defined networks only',
   ],
 ];
 

@@ -1,13 +1,15 @@
 import { hostname as hostHostname } from 'node:os';
 import { GantryError } from '../../../api/errors.ts';
+import { listed } from '../../../api/listed.ts';
 import type { ContainerConfig, EndpointSettings, NetworkingConfig } from '../../../api/schemas/container.ts';
 import type { HostConfig } from '../../../api/schemas/host-config.ts';
+import type { NetworkRecord } from '../../../network/contract.ts';
 import type { HostFacts } from '../../../runtime/spec/host-facts.ts';
 import { DEFAULT_READONLY_PATHS, defaultMaskedPaths } from '../../../runtime/spec/masked-paths.ts';
 import { parseSecurityOptions } from '../../../runtime/spec/security-opt.ts';
 import type { ContainerRecord } from '../../container-record.ts';
 import type { ImageRecord } from '../../image-record.ts';
-import { checkEndpoint, isUserDefined } from '../../networks/endpoint-settings.ts';
+import { checkEndpoint } from '../../networks/endpoint-settings.ts';
 import type { EngineSettings } from '../../settings.ts';
 import { checkMountRequests } from '../../volumes/mount-request.ts';
 import { checkConfig } from './config-rules.ts';
@@ -30,8 +32,8 @@ export interface CreateContext {
   id: string;
   /** By name, ID or unambiguous prefix; null when there is none. */
   resolveContainer(reference: string): ContainerRecord | null;
-  /** Name of the network that a name or an ID stands for, null when there is none. */
-  networkName(reference: string): string | null;
+  /** The network that a name or an ID stands for, null when there is none. */
+  network(reference: string): NetworkRecord | null;
   /** Throws invalid_parameter for an unknown log driver or option. */
   checkLogConfig(type: string, options: Record<string, string>): void;
 }
@@ -86,7 +88,7 @@ export function prepareCreate(body: CreateBody, context: CreateContext): Prepare
   config.Hostname = hostnameOf(config, hostConfig, context.id);
   config.Labels ??= {};
   config.Env ??= [];
-  const endpointsConfig = endpointsOf(networking, hostConfig, config, context.networkName);
+  const endpointsConfig = endpointsOf(networking, hostConfig, config, context.network);
   return { config, hostConfig, endpointsConfig, path, args, warnings };
 }
 
@@ -185,14 +187,15 @@ function endpointsOf(
   networking: NetworkingConfig | undefined,
   hostConfig: HostConfig,
   config: ContainerConfig,
-  networkName: (reference: string) => string | null,
+  network: (reference: string) => NetworkRecord | null,
 ): Record<string, EndpointSettings> {
   const mode = hostConfig.NetworkMode!;
   // Clients name the other container here too; what it has is not ours to set.
   if (mode.startsWith('container:')) return {};
-  const nameOf = (reference: string) => (reference === 'default' ? 'bridge' : (networkName(reference) ?? reference));
+  const nameOf = (reference: string) => (reference === 'default' ? 'bridge' : (network(reference)?.name ?? reference));
   const own = nameOf(mode);
   const endpoints: Record<string, EndpointSettings> = { [own]: {} };
+  const problems: string[] = [];
   for (const [reference, settings] of Object.entries(networking?.EndpointsConfig ?? {})) {
     const name = nameOf(reference);
     if (name !== own && (own === 'none' || name === 'none')) {
@@ -207,9 +210,15 @@ function endpointsOf(
         'container cannot be disconnected from host network or connected to host network',
       );
     }
-    checkEndpoint(settings ?? {}, isUserDefined(name));
+    try {
+      checkEndpoint(settings ?? {}, name, network(name));
+    } catch (error) {
+      if (!(error instanceof GantryError) || error.code !== 'invalid_parameter') throw error;
+      problems.push(`invalid config for network ${reference}: ${error.message}`);
+    }
     endpoints[name] = settings ?? {};
   }
+  if (problems.length > 0) throw new GantryError('invalid_parameter', listed(problems));
   if (config.MacAddress && mode !== 'none') {
     const given = endpoints[own]?.MacAddress;
     if (given && given !== config.MacAddress) {
