@@ -35,6 +35,10 @@ const openat2Call = declare('long syscall(long number, int dirfd, const void *pa
 const syncfsCall = declare('int syncfs(int fd)');
 const fallocateCall = declare('int fallocate(int fd, int mode, long offset, long length)');
 const FALLOC_FL_KEEP_SIZE = 1;
+const lseekCall = declare('long lseek(int fd, long offset, int whence)');
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+const ENXIO = 6;
 
 /** The path as NUL-terminated bytes for a C call. Throws for a path that holds a NUL, which C would cut short. */
 export function cPath(path: PathBytes): Buffer {
@@ -45,6 +49,17 @@ export function cPath(path: PathBytes): Buffer {
   bytes[length] = 0;
   if (bytes.indexOf(0) !== length) throw new TypeError(`a path holds a NUL byte: ${JSON.stringify(String(path))}`);
   return bytes;
+}
+
+/**
+ * Where the next piece of a file that holds data begins and ends, at or after `from` (lseek(2)); null when there is only a hole. A file
+ * system that knows no holes says that all is data. Throws SystemCallError.
+ */
+export function nextData(fd: number, from: number): { offset: number; end: number } | null {
+  const offset = Number(lseekCall(fd, from, SEEK_DATA));
+  if (offset < 0 && errno() === ENXIO) return null;
+  check(offset, 'lseek');
+  return { offset, end: check(lseekCall(fd, offset, SEEK_HOLE), 'lseek') };
 }
 
 /** mknod(2): `mode` holds the type and the permissions (less the umask). Throws SystemCallError. */

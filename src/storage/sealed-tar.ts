@@ -17,17 +17,17 @@ const TAIL = 2 * BLOCK + END_OF_ARCHIVE.length;
 
 /**
  * A directory and what is in it, sealed: owners, modes, times, links, devices, extended attributes. The directory may be in use; each
- * file is as it was when its turn came. `leaveOut`: told paths in it.
+ * file is as it was when its turn came.
  */
-export async function* sealedTree(directory: string, leaveOut: (path: string) => boolean): AsyncGenerator<Buffer> {
-  yield* sealed(members(directory, leaveOut));
+export async function* sealedTree(directory: string): AsyncGenerator<Buffer> {
+  yield* sealed(members(directory));
 }
 
-async function* members(directory: string, leaveOut: (path: string) => boolean): AsyncGenerator<Buffer> {
+async function* members(directory: string): AsyncGenerator<Buffer> {
   const output = new TarOutput();
   const at = Buffer.from(`${directory}/.`);
   output.add(encodeEntry(entryOf('.', lstatSync(at, { bigint: true }), at, true)!));
-  const rename = (path: string) => (leaveOut(path) ? null : `./${path}`);
+  const rename = (path: string) => `./${path}`;
   yield* membersOf(output, directory, { exact: true, rename }, new HardLinks());
   yield output.take();
 }

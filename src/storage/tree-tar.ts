@@ -1,18 +1,21 @@
 /** Writes directory trees as tar: the difference that a commit records, and whole file systems for export. */
 import fs from 'node:fs';
+import { nextData } from '../linux/file.ts';
 import { getXattr, listXattrs } from '../linux/xattr.ts';
-import { newEntry, type TarEntry } from '../tar/entry.ts';
+import { newEntry, type SparsePiece, type TarEntry } from '../tar/entry.ts';
 import { entryFromStat, HardLinks } from '../tar/stat.ts';
-import { END_OF_ARCHIVE, encodeEntry, paddingFor } from '../tar/writer.ts';
+import { END_OF_ARCHIVE, encodeEntry, encodeSparse, paddingFor } from '../tar/writer.ts';
 import { isOpaque, isWhiteout } from './overlay.ts';
 import { type TreeEntry, Turns, walkTree } from './tree.ts';
 
 const READ_SIZE = 1 << 20;
+/** Of the map of one file. */
+const MAX_PIECES = 10_000;
 
 export interface TreeTarOptions {
   /** Write overlayfs's whiteouts and opaque directories as a layer has them (image-spec layer.md). */
   whiteouts?: boolean;
-  /** Nanoseconds of times and all extended attributes too, where Docker's archives have whole seconds and few. */
+  /** Nanoseconds of times, all extended attributes and holes too: Docker's archives have whole seconds, few attributes and zeros. */
   exact?: boolean;
   /** Name in the archive for a path in the tree; null leaves the entry and all below it out. */
   rename?: (path: string) => string | null;
@@ -78,9 +81,9 @@ function openFile(at: Buffer): number {
 
 /**
  * One member: header, content, padding. The content has the length that the header says, even when the file grows or shrinks
- * meanwhile (then zeros fill it up, as GNU tar does).
+ * meanwhile (then zeros fill it up, as GNU tar does). With `holes` those of the file are left out, as GNU tar does when asked.
  */
-export async function* memberOf(output: TarOutput, entry: TarEntry, at: Buffer): AsyncGenerator<Buffer> {
+export async function* memberOf(output: TarOutput, entry: TarEntry, at: Buffer, holes = false): AsyncGenerator<Buffer> {
   if (entry.type !== 'file') {
     output.add(encodeEntry(entry));
     if (output.full) yield output.take();
@@ -91,21 +94,49 @@ export async function* memberOf(output: TarOutput, entry: TarEntry, at: Buffer):
   try {
     // The name may have got another file since the stat.
     entry.size = Number(fs.fstatSync(fd, { bigint: true }).size);
-    output.add(encodeEntry(entry));
-    for (let done = 0; done < entry.size; ) {
-      await output.pause();
-      const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, entry.size - done));
-      const count = fs.readSync(fd, buffer, 0, buffer.length, done);
-      if (count === 0) buffer.fill(0);
-      const length = count === 0 ? buffer.length : count;
-      output.add(buffer.subarray(0, length));
-      done += length;
-      if (output.full) yield output.take();
+    const pieces = holes ? piecesOf(fd, entry.size) : null;
+    output.add(pieces === null ? encodeEntry(entry) : encodeSparse(entry, pieces));
+    let written = 0;
+    for (const { offset, length } of pieces ?? [{ offset: 0, length: entry.size }]) {
+      yield* contentOf(output, fd, offset, offset + length);
+      written += length;
     }
-    output.add(paddingFor(entry.size));
+    output.add(paddingFor(written));
   } finally {
     fs.closeSync(fd);
   }
+}
+
+async function* contentOf(output: TarOutput, fd: number, from: number, end: number): AsyncGenerator<Buffer> {
+  for (let done = from; done < end; ) {
+    await output.pause();
+    const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, end - done));
+    const count = fs.readSync(fd, buffer, 0, buffer.length, done);
+    if (count === 0) buffer.fill(0);
+    const length = count === 0 ? buffer.length : count;
+    output.add(buffer.subarray(0, length));
+    done += length;
+    if (output.full) yield output.take();
+  }
+}
+
+/** The pieces of a file that hold data; null for one without holes. */
+function piecesOf(fd: number, size: number): SparsePiece[] | null {
+  const { blocks } = fs.fstatSync(fd);
+  if (blocks * 512 >= size) return null;
+  const pieces: SparsePiece[] = [];
+  for (let from = 0; from < size; ) {
+    const found = nextData(fd, from);
+    if (found === null || found.offset >= size) break;
+    // Behind so many pieces holes are written out: readers do not take maps of any length.
+    const end = pieces.length < MAX_PIECES - 2 ? Math.min(found.end, size) : size;
+    pieces.push({ offset: found.offset, length: end - found.offset });
+    from = end;
+  }
+  // GNU tar's readers take the file's length from its last piece.
+  if (pieces.at(-1) === undefined || pieces.at(-1)!.offset + pieces.at(-1)!.length < size)
+    pieces.push({ offset: size, length: 0 });
+  return pieces;
 }
 
 /** All entries below `root` as a tar, in byte order of the paths; the root itself is not in it. */
@@ -143,7 +174,7 @@ export async function* membersOf(
     }
     if (entry === null) continue;
     links.apply(entry, item.stat);
-    yield* memberOf(output, entry, item.at);
+    yield* memberOf(output, entry, item.at, options.exact);
     if (options.whiteouts === true && entry.type === 'directory' && isOpaque(item.at)) {
       output.add(encodeEntry({ ...newEntry(`${name}/.wh..wh..opq`, 'file'), mode: 0o600 }));
     }

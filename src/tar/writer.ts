@@ -2,7 +2,7 @@
  * Writes tar members. The output follows from the entry alone: ustar where all fits, else with a pax header in front, as Go's
  * archive/tar and so Docker does. No time, user or host name of the writing process goes in.
  */
-import type { TarEntry, TarEntryType } from './entry.ts';
+import type { SparsePiece, TarEntry, TarEntryType } from './entry.ts';
 import { BLOCK, encodeHeader, type HeaderFields } from './header.ts';
 import { encodePax, formatPaxTime, type PaxRecord } from './pax.ts';
 
@@ -41,8 +41,34 @@ export function encodeFile(entry: TarEntry, content: Buffer): Buffer {
   return Buffer.concat([encodeEntry({ ...entry, size: content.length }), content, paddingFor(content.length)]);
 }
 
-/** The header block or blocks of an entry. Content of `entry.size` bytes and `paddingFor(size)` must follow for files. */
-export function encodeEntry(entry: TarEntry): Buffer {
+/**
+ * Header and map of a file with holes, as GNU tar writes it (sparse format 1.0, pax): the bytes of the pieces must follow, one behind the
+ * other, and `paddingFor` them all. Programs that do not know the format get the map and the pieces as a file `GNUSparseFile.0/<name>`.
+ */
+export function encodeSparse(entry: TarEntry, pieces: readonly SparsePiece[]): Buffer {
+  const text = [pieces.length, ...pieces.flatMap(({ offset, length }) => [offset, length])].join('\n');
+  const map = Buffer.from(`${text}\n`);
+  const data = pieces.reduce((sum, { length }) => sum + length, 0);
+  const slash = entry.name.lastIndexOf('/') + 1;
+  const stored = {
+    ...entry,
+    name: `${entry.name.slice(0, slash)}GNUSparseFile.0/${entry.name.slice(slash)}`,
+    size: map.length + paddingFor(map.length).length + data,
+  };
+  const records = [
+    { key: 'GNU.sparse.major', value: '1' },
+    { key: 'GNU.sparse.minor', value: '0' },
+    { key: 'GNU.sparse.name', value: entry.name },
+    { key: 'GNU.sparse.realsize', value: String(entry.size) },
+  ];
+  return Buffer.concat([encodeEntry(stored, records), map, paddingFor(map.length)]);
+}
+
+/**
+ * The header block or blocks of an entry. Content of `entry.size` bytes and `paddingFor(size)` must follow for files. `more`: pax records
+ * beside those that the entry needs.
+ */
+export function encodeEntry(entry: TarEntry, more: readonly PaxRecord[] = []): Buffer {
   const fields: HeaderFields = {
     name: entry.type === 'directory' && !entry.name.endsWith('/') ? `${entry.name}/` : entry.name,
     typeflag: TYPEFLAGS[entry.type],
@@ -58,7 +84,7 @@ export function encodeEntry(entry: TarEntry): Buffer {
     devMinor: entry.devMinor,
   };
   const { block, misfits } = encodeHeader(fields);
-  const records: PaxRecord[] = [];
+  const records: PaxRecord[] = [...more];
   for (const [field, key] of PAX_KEYS) {
     if (misfits.has(field)) records.push({ key, value: String(fields[field]) });
   }

@@ -1,6 +1,7 @@
 import { GantryError } from '../../api/errors.ts';
 import { Volume, VolumeCreateOptions, VolumeListResponse, VolumePruneResponse } from '../../api/schemas/volume.ts';
-import { VOLUME_FILTERS, VOLUME_PRUNE_FILTERS, type Volumes } from '../../engine/volumes/volumes.ts';
+import { VOLUME_PRUNE_FILTERS } from '../../engine/volumes/volume-prune.ts';
+import { VOLUME_FILTERS, type Volumes } from '../../engine/volumes/volumes.ts';
 import { type Route, route } from '../contract.ts';
 import { bytes, empty, json, TAR } from '../http/answers.ts';
 import { filters, flag, text } from '../http/parameters.ts';

@@ -231,7 +231,7 @@ export class Containers {
       // Containers that are not confined by it can do without; a start that needs it says why it fails.
       await ensureAppArmorProfile(DEFAULT_APPARMOR_PROFILE).catch((error) => this.#context.log.error(messageOf(error)));
     }
-    this.#deps.volumes.recover(this.records());
+    await this.#deps.volumes.recover(this.records());
     await this.#restorer.reconcile();
     await this.#restorer.startByPolicy();
   }

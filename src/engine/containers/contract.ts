@@ -30,7 +30,7 @@ export interface PreparedVolumes {
 /** Binds, volumes and tmpfs of a container. */
 export interface ContainerVolumes {
   /** At daemon start, before any other: who uses which volumes; completes what a crash left half done. */
-  recover(records: readonly ContainerRecord[]): void;
+  recover(records: readonly ContainerRecord[]): Promise<void>;
   /** At create: makes the volumes that are missing. Throws for sources that are not there; nothing stays behind then. */
   prepare(request: {
     containerId: string;

@@ -37,8 +37,8 @@ export class LocalContainerVolumes implements ContainerVolumes {
     this.#kernel = options.kernel;
   }
 
-  recover(records: readonly ContainerRecord[]): void {
-    this.#volumes.recover(
+  async recover(records: readonly ContainerRecord[]): Promise<void> {
+    await this.#volumes.recover(
       records.map((record) => ({
         id: record.id,
         volumes: volumeNames(record),

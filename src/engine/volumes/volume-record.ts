@@ -1,5 +1,7 @@
+import { GantryError } from '../../api/errors.ts';
 import type { Filters } from '../../api/filters.ts';
 import type { Volume } from '../../api/schemas/volume.ts';
+import { checkVolumeName } from './mount-request.ts';
 
 /** Marks volumes that got their name from the engine: prune removes these alone unless told otherwise. */
 export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
@@ -13,6 +15,8 @@ export interface VolumeRecord {
   driver?: string;
   /** As the client gave them; missing or null for none. */
   options?: Record<string, string> | null;
+  /** A restore is under way, or was when the daemon was killed. `staging`: see Restoration; `made`: the volume was made for it. */
+  restoring?: { staging: string; made: boolean };
 }
 
 /** A volume as the API shows it: no labels and no options are null. */
@@ -26,6 +30,16 @@ export type VolumeView = Omit<Volume, 'Labels' | 'Options'> & {
 
 export function driverOf(record: VolumeRecord): string {
   return record.driver ?? 'local';
+}
+
+/** Throws invalid_parameter; '' (anonymous) is fine. */
+export function checkCreateName(name: string): void {
+  try {
+    checkVolumeName(name);
+  } catch (error) {
+    throw new GantryError('invalid_parameter', `create ${name}: ${(error as Error).message}`);
+  }
+  if (name.length > 255) throw new GantryError('invalid_parameter', `create ${name}: volume name is too long`);
 }
 
 /** What a prune with these filters takes, users aside. Throws invalid_parameter. */

@@ -53,6 +53,16 @@ export class VolumeTable {
     this.#records.set(record.name, record);
   }
 
+  /** Durable before the first change to the volume's content. Throws as insert(). */
+  noteRestore(name: string, restoring: NonNullable<VolumeRecord['restoring']>): void {
+    this.rename(name, { ...this.#records.get(name)!, restoring });
+  }
+
+  settleRestore(name: string): void {
+    const { restoring, ...record } = this.#records.get(name)!;
+    if (restoring !== undefined) this.rename(name, record);
+  }
+
   erase(name: string): void {
     this.#records.delete(name);
     this.#store.keep(`volume ${name}`, 'durable', 'DELETE FROM volume WHERE name = ?', name);

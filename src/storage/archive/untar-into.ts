@@ -28,8 +28,8 @@ export interface UntarOptions {
   noOverwriteDirNonDir?: boolean;
   /** Owner of everything, in place of what the archive says (`copyUIDGID`). */
   chown?: { uid: number; gid: number };
-  /** Give the directory itself the owner, mode and time that the archive has for it, which Docker does not. */
-  ownDirectory?: boolean;
+  /** The directory itself gets the owner, mode and time that the archive has for it, and attributes `trusted.*` come too. Docker does neither. */
+  exact?: boolean;
   /** Asked with the resolved directory before anything is written: throw to refuse (read-only volume or root). */
   allow?: (directory: string) => void;
 }
@@ -103,7 +103,7 @@ class ContainerUnpacker implements TarHandler {
     const names = cleanName(entry.name);
     const name = names.pop();
     if (name === undefined) {
-      if (this.#options.ownDirectory === true && entry.type === 'directory') this.#directory = entry;
+      if (this.#options.exact === true && entry.type === 'directory') this.#directory = entry;
       return;
     }
     const parent = this.#openParent(names);
@@ -251,8 +251,8 @@ class ContainerUnpacker implements TarHandler {
 
   #setXattrs(entry: TarEntry): void {
     for (const [name, value] of entry.xattrs) {
-      // overlayfs's own attributes are not for archives to set.
-      if (name.startsWith('trusted.')) continue;
+      // overlayfs's own attributes are not for archives to set, unless they are what a volume held.
+      if (name.startsWith('trusted.') && this.#options.exact !== true) continue;
       try {
         setXattr(this.#at, name, value);
       } catch (error) {
