@@ -16,6 +16,12 @@ console.log(
 );
 const peers = await startPeers(root, '/var/tmp/gantry-bench');
 let failed = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    console.error(`bench: ${signal}: taking everything away`);
+    peers.stop().finally(() => process.exit(1));
+  });
+}
 try {
   for (const benchCase of CASES) {
     if (wanted.length > 0 && !wanted.includes(benchCase.name)) continue;
@@ -24,10 +30,14 @@ try {
       const rows = await benchCase.measure(root, peers);
       for (const row of rows) {
         const base = rows.find(({ name }) => name === row.against) ?? row;
-        const ratio = benchCase.more === 'better' ? row.figure / base.figure : base.figure / row.figure;
-        const note = row === base ? '' : `${ratio.toFixed(1)} x ${base.name}`;
+        const ratio = (row.more ?? benchCase.more) === 'better' ? row.figure / base.figure : base.figure / row.figure;
+        // Differences can be less than nothing.
+        const note =
+          row === base || row.figure <= 0 || base.figure <= 0
+            ? ''
+            : `${ratio.toFixed(ratio < 2 ? 2 : 1)} x ${base.name}`;
         console.log(
-          `  ${row.name.padEnd(34)} ${row.figure.toFixed(row.figure < 10 ? 2 : 1).padStart(9)} ${benchCase.unit.padEnd(10)} ${note}`,
+          `  ${row.name.padEnd(56)} ${row.figure.toFixed(row.figure < 10 ? 2 : 1).padStart(9)} ${(row.unit ?? benchCase.unit).padEnd(10)} ${note}`,
         );
       }
     } catch (error) {

@@ -1,21 +1,27 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { type Contender, interleave, median, must, request, timeCommand } from './measure.ts';
-import { descendants, type Peers } from './peers.ts';
-
-export interface Row {
-  name: string;
-  figure: number;
-  /** Name of the row that this one is compared with; without it, or without that row, it has no ratio. */
-  against?: string;
-}
-
-export interface BenchCase {
-  name: string;
-  title: string;
-  unit: string;
-  more: 'better' | 'worse';
-  measure(root: string, peers: Peers): Promise<Row[]>;
-}
+import { connections } from './connections.ts';
+import { dns } from './dns.ts';
+import {
+  type BenchCase,
+  create,
+  createAndStart,
+  elapsed,
+  engines,
+  megabytes,
+  pause,
+  perEngine,
+  processesOf,
+  type Row,
+  removeForced,
+  rowsOf,
+  start,
+  startMany,
+} from './engines.ts';
+import { manyNetworks } from './many-networks.ts';
+import { type Contender, must, request, timeCommand } from './measure.ts';
+import { networkStart } from './network-start.ts';
+import type { Peers } from './peers.ts';
+import { portRange } from './port-range.ts';
+import { throughput } from './throughput.ts';
 
 /** An engine and the command that drives it. */
 interface Client {
@@ -38,60 +44,7 @@ function timed(name: string, command: string[]): Contender {
   return { name, run: async () => (await must(command)).milliseconds };
 }
 
-async function rowsOf(contenders: Contender[], rounds: number, against: string): Promise<Row[]> {
-  const figures = await interleave(contenders, rounds);
-  return [...figures].map(([name, values]) => ({ name, figure: median(values), against }));
-}
-
 const DOCKERD = 'docker on dockerd';
-
-/** A container of one engine by its API; one that sleeps unless told otherwise. */
-async function create(socket: string, cmd: string[] = ['sleep', '600'], hostConfig: object = {}): Promise<string> {
-  const body = { Image: 'busybox:latest', Cmd: cmd, HostConfig: hostConfig };
-  return JSON.parse(await request(socket, 'POST', '/containers/create', body)).Id;
-}
-
-const start = (socket: string, id: string): Promise<string> => request(socket, 'POST', `/containers/${id}/start`);
-
-async function createAndStart(socket: string): Promise<string> {
-  const id = await create(socket);
-  await start(socket, id);
-  return id;
-}
-
-/** `count` containers, started eight at a time. */
-async function startMany(socket: string, count: number): Promise<string[]> {
-  const ids: string[] = [];
-  let left = count;
-  const worker = async (): Promise<void> => {
-    while (left-- > 0) ids.push(await createAndStart(socket));
-  };
-  await Promise.all(Array.from({ length: 8 }, worker));
-  return ids;
-}
-
-function engines(peers: Peers): { name: string; socket: string }[] {
-  const list = [{ name: 'gantryd', socket: peers.gantrySocket }];
-  if (peers.dockerSocket !== null) list.push({ name: 'dockerd', socket: peers.dockerSocket });
-  return list;
-}
-
-/** Each engine as a contender. */
-function perEngine(peers: Peers, run: (socket: string) => Promise<number>): Contender[] {
-  return engines(peers).map(({ name, socket }) => ({ name, run: () => run(socket) }));
-}
-
-/** Milliseconds that the work takes. */
-async function elapsed(work: () => Promise<unknown>): Promise<number> {
-  const started = process.hrtime.bigint();
-  await work();
-  return Number(process.hrtime.bigint() - started) / 1e6;
-}
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-const removeForced = (socket: string, id: string): Promise<string> =>
-  request(socket, 'DELETE', `/containers/${id}?force=1&v=1`);
 
 async function bareCreateStart(runtime: string, peers: Peers): Promise<number> {
   const id = `gantry-bench-${process.hrtime.bigint()}`;
@@ -102,29 +55,6 @@ async function bareCreateStart(runtime: string, peers: Peers): Promise<number> {
   });
   await must([runtime, 'delete', '--force', id]);
   return milliseconds;
-}
-
-/** Kilobytes of one field of /proc/PID/smaps_rollup ("Rss", "Pss"). */
-function memory(pid: number, field: string): number {
-  try {
-    const line = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8').match(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm'));
-    return Number(line?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
-}
-
-/** Processes of that program with `dir` in their command line: those of the bench, not of another engine on the host. */
-function processesOf(program: string, dir: string): number[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.map(Number).filter((pid) => {
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-      return words.split('\0')[0]!.split('/').at(-1)!.startsWith(program) && words.includes(dir);
-    } catch {
-      return false; // gone meanwhile
-    }
-  });
 }
 
 const run: BenchCase = {
@@ -244,19 +174,13 @@ const memoryCase: BenchCase = {
   unit: 'MB',
   more: 'worse',
   async measure(_root, peers) {
-    const sum = (pids: number[]): number => pids.reduce((total, pid) => total + memory(pid, 'Rss'), 0) / 1024;
-    const daemons = (when: string): Row[] => {
-      const rows: Row[] = [
-        {
-          name: `gantryd, ${when}`,
-          figure: sum([peers.gantryPid, ...descendants(peers.gantryPid)]),
-          against: `dockerd + containerd, ${when}`,
-        },
-      ];
-      if (peers.dockerSocket !== null)
-        rows.push({ name: `dockerd + containerd, ${when}`, figure: sum(peers.dockerPids()) });
-      return rows;
-    };
+    const names = { gantryd: 'gantryd', dockerd: 'dockerd + containerd' };
+    const daemons = (when: string): Row[] =>
+      engines(peers).map(({ name, pids }) => ({
+        name: `${names[name]}, ${when}`,
+        figure: megabytes(pids()),
+        against: `${names.dockerd}, ${when}`,
+      }));
     await pause(SETTLED);
     const rows = daemons('before');
     const ids = new Map<string, string[]>();
@@ -268,7 +192,7 @@ const memoryCase: BenchCase = {
       ids.set(socket, await startMany(socket, COUNT));
     }
     await pause(SETTLED);
-    const monitor = (name: string): number => sum(processesOf(name, peers.dir)) / COUNT;
+    const monitor = (name: string): number => megabytes(processesOf(name, peers.dir)) / COUNT;
     rows.push({ name: 'gantry-shim', figure: monitor('gantry-shim'), against: 'containerd-shim' });
     if (peers.dockerSocket !== null) rows.push({ name: 'containerd-shim', figure: monitor('containerd-shim') });
     for (const [socket, list] of ids) await Promise.all(list.map((id) => removeForced(socket, id)));
@@ -319,4 +243,19 @@ const stop: BenchCase = {
   },
 };
 
-export const CASES: readonly BenchCase[] = [run, exec, api, burst, ps, memoryCase, logs, stop];
+export const CASES: readonly BenchCase[] = [
+  run,
+  exec,
+  api,
+  burst,
+  ps,
+  memoryCase,
+  logs,
+  stop,
+  networkStart,
+  manyNetworks,
+  throughput,
+  connections,
+  dns,
+  portRange,
+];

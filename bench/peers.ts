@@ -1,13 +1,16 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Host } from './host.ts';
 import { must, request, timeCommand } from './measure.ts';
 
 export interface Peers {
   dir: string;
   gantrySocket: string;
+  gantryHost: Host;
   /** null when dockerd is not installed. */
   dockerSocket: string | null;
+  dockerHost: Host;
   podman: boolean;
   runtimes: string[];
   /** Bundle of a busybox that runs `true`, for the bare runtimes. */
@@ -17,7 +20,7 @@ export interface Peers {
   stop(): Promise<void>;
 }
 
-function installed(program: string): boolean {
+export function installed(program: string): boolean {
   try {
     execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' });
     return true;
@@ -51,15 +54,16 @@ async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode === null) child.kill('SIGKILL');
 }
 
-/** Children of a process, and theirs. */
-export function descendants(pid: number): number[] {
-  let children: number[];
+/** Children of a process, and theirs; those called `without`, and what is below them, are left out. */
+export function descendants(pid: number, without = ''): number[] {
   try {
-    children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+    return children
+      .filter((child) => readFileSync(`/proc/${child}/comm`, 'utf8').trim() !== without)
+      .flatMap((child) => [child, ...descendants(child, without)]);
   } catch {
-    return [];
+    return []; // gone meanwhile
   }
-  return children.flatMap((child) => [child, ...descendants(child)]);
 }
 
 /** Podman raises limits to defaults of its own, which a host that withholds CAP_SYS_RESOURCE refuses: then it is left out. */
@@ -78,6 +82,7 @@ export async function startPeers(root: string, dir: string): Promise<Peers> {
     return await start(root, dir, started);
   } catch (error) {
     for (const child of started) await end(child);
+    for (const engine of ['gantryd', 'dockerd']) await new Host(engine).remove();
     throw error;
   }
 }
@@ -88,9 +93,13 @@ async function start(root: string, dir: string, started: ChildProcess[]): Promis
   const rootfs = `${dir}/busybox.tar`;
   await must(['sh', '-c', `${root}/scripts/busybox-rootfs >${rootfs}`]);
 
+  const gantryHost = new Host('gantryd');
+  const dockerHost = new Host('dockerd');
+  await gantryHost.make();
+
   const gantrySocket = `${dir}/gantry.sock`;
   const gantryd = launch(
-    [
+    gantryHost.wrap([
       `${root}/bin/gantryd`,
       '--data-root',
       `${dir}/gantry`,
@@ -104,7 +113,7 @@ async function start(root: string, dir: string, started: ChildProcess[]): Promis
       `${dir}/gantryd.pid`,
       '--config-file',
       `${dir}/daemon.json`,
-    ],
+    ]),
     `${dir}/gantryd.log`,
   );
   started.push(gantryd);
@@ -115,8 +124,9 @@ async function start(root: string, dir: string, started: ChildProcess[]): Promis
   let dockerd: ChildProcess | null = null;
   const dockerSocket = `${dir}/docker.sock`;
   if (installed('dockerd')) {
+    await dockerHost.make();
     dockerd = launch(
-      [
+      dockerHost.wrap([
         'dockerd',
         '--data-root',
         `${dir}/docker`,
@@ -128,7 +138,13 @@ async function start(root: string, dir: string, started: ChildProcess[]): Promis
         `${dir}/dockerd.pid`,
         '--bip',
         '10.213.250.1/24',
-      ],
+        // Its own pools end after 31 networks.
+        '--default-address-pool',
+        'base=10.214.0.0/16,size=24',
+        // Without it dockerd 20.10 publishes IPv6 ports by a process that copies.
+        '--experimental',
+        '--ip6tables',
+      ]),
       `${dir}/dockerd.log`,
     );
     started.push(dockerd);
@@ -150,6 +166,8 @@ async function start(root: string, dir: string, started: ChildProcess[]): Promis
   return {
     dir,
     gantrySocket,
+    gantryHost,
+    dockerHost,
     dockerSocket: dockerd === null ? null : dockerSocket,
     podman,
     runtimes,
@@ -169,7 +187,8 @@ async function start(root: string, dir: string, started: ChildProcess[]): Promis
         const point = mount.split(' ')[1];
         if (point?.startsWith(`${dir}/`)) await timeCommand(['umount', '-l', point]);
       }
-      if (existsSync('/sys/class/net/docker0') && dockerd !== null) await timeCommand(['ip', 'link', 'del', 'docker0']);
+      await gantryHost.remove();
+      await dockerHost.remove();
       rmSync(dir, { recursive: true, force: true });
     },
   };

@@ -5,6 +5,8 @@
 import { execFileSync } from 'node:child_process';
 import type { PortRequest } from '../src/network/ports/contract.ts';
 import { PublishedPorts } from '../src/network/ports/published-ports.ts';
+import type { Row } from './engines.ts';
+import { median } from './measure.ts';
 
 execFileSync('sh', [
   '-ec',
@@ -24,15 +26,16 @@ const request = (hostPort: number, containerPort: number): PortRequest => ({
   hostPortEnd: hostPort,
 });
 
-function measure(what: string, times: number, work: (round: number) => void): void {
+const rows: Row[] = [];
+
+function measure(name: string, times: number, work: (round: number) => void): void {
   const durations: number[] = [];
   for (let round = 0; round < times; round++) {
     const start = performance.now();
     work(round);
     durations.push(performance.now() - start);
   }
-  durations.sort((a, b) => a - b);
-  console.log(`${what}: ${durations[Math.floor(times / 2)]!.toFixed(2)} ms (median of ${times})`);
+  rows.push({ name, figure: median(durations) });
 }
 
 const range = Array.from({ length: 10_000 }, (_, index) => request(10_000 + index, 10_000 + index));
@@ -61,3 +64,4 @@ for (const [first, last] of [
 }
 measure('look whether the rules are untouched', 101, () => ports.check());
 await ports.close({ keepRules: false });
+console.log(JSON.stringify(rows));
