@@ -73,8 +73,13 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   const staging = new MountStaging(join(execRoot, 'staged-mounts'), storage.layers);
   const images = new Images(context, { containers: () => containers.records() });
   const logDrivers = new LogDrivers(settings);
+  const table = `gantry_ports_${settings.bridge?.bridgeName ?? settings.engineId.slice(0, 8)}`;
+  const { enableIptables, enableIp6tables = enableIptables, userlandProxy } = settings.hostNetworking;
+  const ports = new PublishedPorts({ table, iptables: enableIptables, ip6tables: enableIp6tables, userlandProxy }, log);
+  const publisher = new PortPublisher(ports, networks, (id) => containers.resolve(id).record);
   const containers = new Containers(context, {
     images,
+    ports: publisher,
     volumes: new LocalContainerVolumes({ volumes, storage, events, dataRoot, staging, kernel: hostFacts.kernel }),
     logDrivers,
     hostFacts,
@@ -83,17 +88,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   const names = new NameTable();
   const nameServer = new EmbeddedDns(names, log);
   networks.observe(new DnsObserver(nameServer, names, (id) => dnsSettings(networks, containers.resolve(id).record)));
-  const table = `gantry_ports_${settings.bridge?.bridgeName ?? settings.engineId.slice(0, 8)}`;
-  const ports = new PublishedPorts(
-    {
-      table,
-      iptables: settings.hostNetworking.enableIptables,
-      ip6tables: settings.hostNetworking.enableIp6tables ?? settings.hostNetworking.enableIptables,
-      userlandProxy: settings.hostNetworking.userlandProxy,
-    },
-    log,
-  );
-  networks.observe(new PortPublisher(ports, networks, (id) => containers.resolve(id).record));
+  networks.observe(publisher);
   ports.restore([], []);
   // Storage and networks as well: which of them live depends on the containers that do.
   await containers.restore();

@@ -102,6 +102,8 @@ export async function openEngine(root: string, bridgeName: string): Promise<Test
   const staging = new MountStaging(join(execRoot, 'staged-mounts'), storage.layers);
   const containers = new Containers(context, {
     images,
+    // No ports are published here: test/integration/publish.test.ts.
+    ports: { change: () => () => {} },
     volumes: new LocalContainerVolumes({ volumes, storage, events, dataRoot, staging, kernel: hostFacts.kernel }),
     logDrivers: new LogDrivers(settings),
     hostFacts,

@@ -1,5 +1,6 @@
-import { atLeast, defineCommand, int, string, uint, value } from '../command.ts';
+import { atLeast, defineCommand, int, list, string, uint, value } from '../command.ts';
 import * as check from '../container/checks.ts';
+import { parsePublish } from '../container/ports.ts';
 import { containerPath, forEach } from './each.ts';
 
 const bytes = (short: string, usage: string) => value(short, 'bytes', usage, 0, (text) => check.parseMemory(text));
@@ -44,6 +45,8 @@ export const command = defineCommand({
       text === '-1' ? -1 : check.parseMemory(text),
     ),
     'pids-limit': int('', 'Limit the number of processes (-1 for no limit)'),
+    'publish-add': list('', "Publish more of the container's ports: [[IP:]HOST:]CONTAINER[/PROTO], ranges as with run"),
+    'publish-rm': list('', 'Take published ports back: [[IP:]HOST:]CONTAINER[/PROTO], before others are published'),
     restart: string('', 'Restart policy when the container exits'),
   },
   args: atLeast(1),
@@ -55,6 +58,8 @@ export const command = defineCommand({
       if (ctx.changed.has(flag)) json[field] = ctx.flags[flag as keyof typeof FIELDS];
     }
     if (ctx.changed.has('restart')) json.RestartPolicy = check.parseRestart(ctx.flags.restart);
+    if (ctx.changed.has('publish-add')) json.PublishAdd = parsePublish(ctx.flags['publish-add']).bindings;
+    if (ctx.changed.has('publish-rm')) json.PublishRemove = parsePublish(ctx.flags['publish-rm']).bindings;
     return await forEach(ctx, ctx.args, async (client, name) => {
       const answer = await client.json<{ Warnings?: string[] | null }>('POST', containerPath(name, 'update'), { json });
       for (const warning of answer.Warnings ?? []) ctx.stderr.write(`${warning}\n`);

@@ -10,7 +10,7 @@ import {
   ContainerUpdateResponse,
   NetworkingConfig,
 } from '../../api/schemas/container.ts';
-import { HostConfig, Resources, RestartPolicy } from '../../api/schemas/host-config.ts';
+import { HostConfig, PortMap, Resources, RestartPolicy } from '../../api/schemas/host-config.ts';
 import type { Containers } from '../../engine/containers/containers.ts';
 import { CONTAINER_PRUNE_FILTERS } from '../../engine/containers/list.ts';
 import { CONTAINER_FILTERS } from '../../engine/containers/list-filter.ts';
@@ -31,7 +31,21 @@ const CreateBody = Type.Intersect([
   }),
 ]);
 
-const UpdateBody = Type.Intersect([Resources, Type.Object({ RestartPolicy: Type.Optional(RestartPolicy) })]);
+const UpdateBody = Type.Intersect([
+  Resources,
+  Type.Object({
+    RestartPolicy: Type.Optional(RestartPolicy),
+    PublishAdd: Type.Optional({
+      ...PortMap,
+      description: 'Of Gantry, not of Docker: ports to publish beside those that are, as in HostConfig.PortBindings',
+    }),
+    PublishRemove: Type.Optional({
+      ...PortMap,
+      description:
+        'Of Gantry, not of Docker: ports to take back, before others are published. What is left empty stands for any',
+    }),
+  }),
+]);
 
 /** The Engine API's Container tag, but for logs, changes, export and archives. */
 export function containerRoutes(containers: Containers): Route[] {
@@ -127,7 +141,7 @@ function changeRoutes(containers: Containers): Route[] {
       method: 'POST',
       path: '/containers/:id*/update',
       operationId: 'ContainerUpdate',
-      summary: "Change a container's limits and restart policy",
+      summary: "Change a container's limits, restart policy and published ports",
       body: UpdateBody,
       answers: { 200: json('They are changed', ContainerUpdateResponse) },
       refusals: [404, 409],

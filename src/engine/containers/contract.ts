@@ -9,6 +9,7 @@ import type { CgroupStats } from '../../runtime/stats.ts';
 import type { ContainerRecord, ImageMount } from '../container-record.ts';
 import type { ImageRecord } from '../image-record.ts';
 import type { LogDrivers } from '../logs/log-drivers.ts';
+import type { PreparedPortChange } from '../networks/port-changes.ts';
 import type { MountRequest } from '../volumes/mount-request.ts';
 
 export interface ImageLookup {
@@ -71,7 +72,14 @@ export interface ContainerCgroups {
   stats(path: string): CgroupStats;
 }
 
+/** Published ports of containers that run. */
+export interface ContainerPorts {
+  /** Publishes and takes back, in one step. Returns what undoes it. Throws as the start does when a port is taken; all is as before then. */
+  change(record: ContainerRecord, change: PreparedPortChange): () => void;
+}
+
 export interface ContainersDeps {
+  ports: ContainerPorts;
   images: ImageLookup;
   volumes: ContainerVolumes;
   logDrivers: LogDrivers;

@@ -1,12 +1,17 @@
 import { GantryError, notSupportedYet } from '../../../api/errors.ts';
-import type { HostConfig, Resources, RestartPolicy } from '../../../api/schemas/host-config.ts';
+import type { HostConfig, PortMap, Resources, RestartPolicy } from '../../../api/schemas/host-config.ts';
 import type { HostFacts } from '../../../runtime/spec/host-facts.ts';
 import type { ContainerRecord } from '../../container-record.ts';
 import { checkResources } from './resource-rules.ts';
 import { checkRestartPolicy, isNoRestart } from './restart-policy.ts';
 
 /** Body of ContainerUpdate. */
-export type UpdateBody = Resources & { RestartPolicy?: RestartPolicy };
+export type UpdateBody = Resources & {
+  RestartPolicy?: RestartPolicy;
+  /** Gantry's own: ports to publish and to take back. */
+  PublishAdd?: PortMap;
+  PublishRemove?: PortMap;
+};
 
 export interface PreparedUpdate {
   /** The container's whole new HostConfig. */
@@ -78,7 +83,7 @@ export function prepareUpdate(record: ContainerRecord, body: UpdateBody, host: H
 
 /** Clients send all fields, those that they do not mean empty. */
 function refuseFixed(body: UpdateBody): void {
-  const free: string[] = ['RestartPolicy', ...UPDATABLE, ...WARNED];
+  const free: string[] = ['RestartPolicy', 'PublishAdd', 'PublishRemove', ...UPDATABLE, ...WARNED];
   for (const [name, value] of Object.entries(body)) {
     const empty = !value || value === -1 || (Array.isArray(value) && value.length === 0);
     if (!empty && !free.includes(name)) throw notSupportedYet(`changing ${name} of a container`);
