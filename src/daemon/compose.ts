@@ -11,6 +11,7 @@ import { Attachments } from '../engine/networks/attachments.ts';
 import { dnsSettings } from '../engine/networks/name-service.ts';
 import { NetworkCatalog } from '../engine/networks/networks.ts';
 import { PortPublisher } from '../engine/networks/port-publisher.ts';
+import { StoredRemoteJournal } from '../engine/networks/remote-journal.ts';
 import { StateStore } from '../engine/state-store.ts';
 import { LocalContainerVolumes } from '../engine/volumes/container-volumes.ts';
 import { MountStaging } from '../engine/volumes/mount-staging.ts';
@@ -21,6 +22,7 @@ import { DnsObserver } from '../network/dns/observer.ts';
 import { EmbeddedDns } from '../network/dns/server.ts';
 import { LocalNetworks } from '../network/local-networks.ts';
 import { PublishedPorts } from '../network/ports/published-ports.ts';
+import { Plugins } from '../plugins/plugins.ts';
 import { CgroupControl } from '../runtime/cgroup-control.ts';
 import { ShimMonitors } from '../runtime/monitors.ts';
 import { OciRuntimeProgram } from '../runtime/oci-runtime.ts';
@@ -50,12 +52,14 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   const events = new EventBus();
   const cgroups = detectCgroups();
   const storage = openStorage(dataRoot);
+  const plugins = new Plugins();
   const networks = new LocalNetworks(settings.bridge, {
     execRoot,
     engineId: settings.engineId,
     bridgeless: settings.hostNetworking,
     dns: { dns, dnsSearch, dnsOptions },
     hostGatewayIps: settings.hostGatewayIps,
+    remote: { plugins, journal: new StoredRemoteJournal(store) },
     log,
   });
   const context: EngineContext = {
@@ -69,7 +73,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
     log,
   };
   const hostFacts = readHostFacts();
-  const volumes = new Volumes({ dataRoot, store, events });
+  const volumes = new Volumes({ dataRoot, store, events, plugins });
   const staging = new MountStaging(join(execRoot, 'staged-mounts'), storage.layers);
   const images = new Images(context, { containers: () => containers.records() });
   const logDrivers = new LogDrivers(settings);

@@ -11,6 +11,7 @@ const MIGRATIONS = [
    CREATE TABLE volume (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
    CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
   'CREATE TABLE network (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL) STRICT;',
+  'CREATE TABLE remote_thing (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;',
 ];
 
 /** Primary result codes of SQLite that speak of the disk and not of us: SQLITE_READONLY, _IOERR, _FULL, _CANTOPEN. */

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { errnoOf, GantryError } from '../api/errors.ts';
 import { inNetworkNamespace } from '../linux/namespace.ts';
 import type { Link } from '../linux/netlink/link.ts';
@@ -65,7 +65,7 @@ export function writeDefaultRoutes(
   routes: RouteSocket,
   before: Gateways,
   after: Gateways,
-  byInterface: (attachment: Attachment) => boolean,
+  byInterface: (attachment: Attachment, family: 4 | 6) => boolean,
 ): void {
   for (const family of [4, 6] as const) {
     const [old, next] = family === 4 ? [before.ipv4, after.ipv4] : [before.ipv6, after.ipv6];
@@ -82,7 +82,7 @@ export function writeDefaultRoutes(
     }
     if (next === undefined) continue;
     const gateway = gatewayOf(next, family);
-    if (gateway === '' && !byInterface(next)) continue;
+    if (gateway === '' && !byInterface(next, family)) continue;
     // A container with CAP_NET_ADMIN can have renamed or removed it, or have a default route of its own: that is its affair.
     const index = routes.link(next.endpoint.interfaceName)?.index;
     if (index === undefined) continue;
@@ -91,6 +91,33 @@ export function writeDefaultRoutes(
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
     }
+  }
+}
+
+/** Sets up an interface that a plugin has made and that has just come into the namespace. Throws SystemCallError, invalid_parameter. */
+export function setUpRemoteInterface(
+  inside: SandboxInside,
+  name: string,
+  settings: InterfaceSettings & { macAddress: string; routes: readonly { destination: string; gateway: string }[] },
+): Link {
+  const { routes } = inside;
+  if (settings.macAddress !== '') routes.setLink(name, { macAddress: settings.macAddress });
+  const link = setUpInterface(inside, name, settings);
+  for (const { destination, gateway } of settings.routes) {
+    const [address = '', length] = destination.split('/');
+    routes.addRoute({ destination: address, prefixLength: Number(length), gateway, index: link.index });
+  }
+  return link;
+}
+
+/** Gives a plugin its interface back, under its old name on the host. By its index: the container can have changed its name. */
+export function returnLink(routes: RouteSocket, index: number, sourceName: string): void {
+  // The calling thread's: the host's.
+  const host = openSync('/proc/thread-self/ns/net', 'r');
+  try {
+    routes.moveLink(index, host, sourceName);
+  } finally {
+    closeSync(host);
   }
 }
 

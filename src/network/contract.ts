@@ -1,5 +1,6 @@
 import type { IPAMConfig, Network } from '../api/schemas/network.ts';
 import type { HostsRequest } from './hosts-file.ts';
+import type { Arrangement, RemoteLink } from './remote/contract.ts';
 import type { EmbeddedResolvConf } from './resolv-conf.ts';
 
 /**
@@ -11,7 +12,8 @@ import type { EmbeddedResolvConf } from './resolv-conf.ts';
  *
  * Life of a network: prepare() completes and checks a record, changing nothing; add() makes bridge, rules and the like (also at each
  * start-up, for every stored network, idempotently); remove() takes them away. Life of an endpoint: createSandbox() or connect() makes
- * it, disconnect() or releaseSandbox() ends it. All on the start path is synchronous system calls.
+ * it, disconnect() or releaseSandbox() ends it. All on the start path is synchronous system calls, but where plugins have a say
+ * (remote/): they are asked before, by load(), make() and openSandbox(), and what they say comes with the record or request.
  */
 
 /** One network as the state store keeps it. What was asked for, completed with what was chosen: nothing in it changes later. */
@@ -22,6 +24,8 @@ export interface NetworkRecord {
   /** RFC 3339. */
   created: string;
   driver: string;
+  /** A driver that is a plugin may say so; missing for "local". */
+  scope?: 'global';
   enableIpv4: boolean;
   enableIpv6: boolean;
   internal: boolean;
@@ -54,6 +58,9 @@ export interface NetworkPool {
   aux: Record<string, string>;
   /** Asked for, not chosen: only in such a subnet a container may ask for an address. */
   given: boolean;
+  /** By which an IPAM plugin knows it; missing for our own. */
+  poolId?: string;
+  addressSpace?: string;
 }
 
 /** What the container record keeps of an endpoint while the container runs. */
@@ -76,6 +83,8 @@ export interface EndpointInfo {
   linkLocalIps?: string[];
   /** The default route goes to the endpoint with the highest; missing for 0. */
   gatewayPriority?: number;
+  /** Of a plugin's network. */
+  remote?: RemoteLink & { /** In the sandbox; 0 for none. */ index: number };
 }
 
 export interface Sandbox {
@@ -134,6 +143,10 @@ export interface EndpointRequest {
   previous?: LastAddresses;
   /** Names besides the container's own by which others on this network find it. */
   aliases: string[];
+  /** For the driver, if it is a plugin. */
+  driverOptions: Record<string, string>;
+  /** What plugins have said. Set here, not by who asks. */
+  arrangement?: Arrangement;
 }
 
 export interface SandboxRequest {
@@ -143,6 +156,17 @@ export interface SandboxRequest {
   hostname: string;
   /** In the order in which their interfaces are numbered; none for loopback only. */
   endpoints: EndpointRequest[];
+  /** Its ports, as drivers that are plugins are told of them; called only for these. */
+  ports?: () => RemotePorts;
+}
+
+/** Who joins a network while it runs. */
+export type Joining = Pick<SandboxRequest, 'containerId' | 'name' | 'ports'>;
+
+/** libnetwork's names and forms. */
+export interface RemotePorts {
+  exposed: { Proto: number; Port: number }[];
+  bindings: { Proto: number; IP: string; Port: number; HostIP: string; HostPort: number; HostPortEnd: number }[];
 }
 
 /** What a container on the default bridge may reach of another where containers are kept apart (--icc=false). IPv4. */
@@ -232,6 +256,8 @@ export interface LinkRequest {
   interfaceName: string;
   /** Passed over where the kernel chooses (ipvlan has its parent's). */
   macAddress: string;
+  /** The interface that is there already, a plugin's. */
+  link?: RemoteLink;
 }
 
 /**
@@ -268,13 +294,23 @@ export interface Networks {
   /** The containers that run now. */
   sandboxes(): SandboxView[];
 
+  /** Whether plugins have a say in it: load() comes before prepare() then, and make() before add(). */
+  isRemote(record: NetworkRecord): boolean;
+  /** Finds and activates the plugins of a new network. Throws not_found, system. */
+  load(record: NetworkRecord): Promise<void>;
+  /** Has it made by its plugins, which complete its record. Nothing is left when it throws. */
+  make(record: NetworkRecord): Promise<void>;
+  /** Tells plugins that a network is gone; those that are not there are told later. Never throws. */
+  unmake(id: string): Promise<void>;
+
   /** Checks a new network and completes its record: subnets chosen, gateways set. Changes nothing but the record. */
   prepare(record: NetworkRecord): void;
   /** Makes it on the host. Nothing is left when it throws. */
   add(record: NetworkRecord): Promise<void>;
   /**
    * Takes it from the host. Nobody may be on it. When this returns, its name and subnets may be another's: its record is to be deleted
-   * before anything else happens. The promise is for the rules. Throws SystemCallError with nothing changed.
+   * before anything else happens. The promise is for the rules. Throws SystemCallError with nothing changed,
+   * and forbidden where a plugin is making an endpoint.
    */
   remove(id: string): Promise<void>;
   /** The records of all networks: bridge, host, none and the user-defined ones. */
@@ -284,12 +320,18 @@ export interface Networks {
   /** As the API shows it, without its containers. */
   describe(record: NetworkRecord): Network;
 
+  /** Drivers by name: our own, and the plugins that are in use. */
+  drivers(): string[];
+
+  /** Whether plugins have a say in it: openSandbox() is for these, createSandbox() for others. */
+  asksPlugins(request: SandboxRequest): boolean;
   /** Synchronous: on the start path. */
   createSandbox(request: SandboxRequest): Sandbox;
+  openSandbox(request: SandboxRequest): Promise<Sandbox>;
   /** Puts a running container on another network. Throws forbidden when it is on it. */
-  connect(containerId: string, request: EndpointRequest): EndpointInfo;
+  connect(container: Joining, request: EndpointRequest): Promise<EndpointInfo>;
   /** Takes a running container off a network. */
-  disconnect(containerId: string, networkId: string): void;
+  disconnect(containerId: string, networkId: string): Promise<void>;
   /** A running container has another name. */
   rename(containerId: string, name: string): void;
   /**
@@ -297,8 +339,11 @@ export interface Networks {
    * free. Instead of those that were kept for it before; {} to forget.
    */
   keepAddresses(containerId: string, addresses: Readonly<Record<string, LastAddresses>>): void;
-  /** Unpins the namespace (the kernel removes the veth) and frees its addresses. Never throws for what is gone. */
-  releaseSandbox(containerId: string): void;
+  /**
+   * Unpins the namespace (the kernel removes the veth) and frees its addresses. Never throws for what is gone. Done when it returns,
+   * but for a container on networks of plugins.
+   */
+  releaseSandbox(containerId: string): Promise<void> | undefined;
   /** Interface counters in a running sandbox, by interface name; key names as in the API's ContainerNetworkStats. */
   counters(containerId: string): Record<string, Record<string, number>>;
 

@@ -1,4 +1,4 @@
-import type { Attachment } from './contract.ts';
+import type { Attachment, EndpointInfo } from './contract.ts';
 
 /** The endpoints by which a container reaches what is on none of its networks. */
 export interface Gateways {
@@ -19,7 +19,14 @@ export function chooseGateways(attachments: readonly Attachment[]): Gateways {
       return both(one) - both(other) || (one.endpoint.networkName < other.endpoint.networkName ? -1 : 1);
     });
   return {
-    ipv4: sorted.find(({ endpoint }) => endpoint.ipAddress !== ''),
-    ipv6: sorted.find(({ endpoint }) => endpoint.ipv6Address !== ''),
+    ipv4: sorted.find(({ endpoint }) => endpoint.ipAddress !== '' && leads(endpoint, 4)),
+    ipv6: sorted.find(({ endpoint }) => endpoint.ipv6Address !== '' && leads(endpoint, 6)),
   };
+}
+
+/** A plugin says whether one comes out by its network. */
+function leads({ remote, interfaceName, gateway, ipv6Gateway }: EndpointInfo, family: 4 | 6): boolean {
+  if (remote === undefined) return true;
+  if (interfaceName === '') return false;
+  return (family === 4 ? gateway : ipv6Gateway) !== '' || remote.defaultOnLink.includes(family);
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { errnoOf, GantryError, messageOf } from '../api/errors.ts';
 import type { Network } from '../api/schemas/network.ts';
 import { RouteSocket } from '../linux/netlink/route.ts';
+import { Plugins } from '../plugins/plugins.ts';
 import { BridgeFirewall } from './bridge-firewall.ts';
 import { BUILT_IN, defaultBridge, plainNetworks } from './built-in.ts';
 import type {
@@ -9,6 +10,7 @@ import type {
   EndpointInfo,
   EndpointRequest,
   HostOptions,
+  Joining,
   LastAddresses,
   LinkRule,
   LiveSandbox,
@@ -29,6 +31,10 @@ import { NamespacePool } from './namespace-pool.ts';
 import { type BridgeRules, type Families, tableName } from './nat-rules.ts';
 import { makePinDirectory, removePinDirectory } from './pin-directory.ts';
 import { type ActiveNetwork, NetworkRegistry } from './registry.ts';
+import { Arranger } from './remote/arranger.ts';
+import type { RemoteJournal } from './remote/contract.ts';
+import { isRemote, OWN_DRIVERS, remoteDriver } from './remote/kinds.ts';
+import { Remotes } from './remote/remotes.ts';
 import { type EmbeddedResolvConf, makeEmbeddedResolvConf, makeResolvConf, readHostResolvConf } from './resolv-conf.ts';
 import { SandboxOwners } from './sandbox-owners.ts';
 import { Sandboxes } from './sandboxes.ts';
@@ -44,6 +50,8 @@ export interface NetworksDependencies {
   dns: ResolvRequest;
   /** What "host-gateway" stands for in extra hosts; empty for the default bridge's address. */
   hostGatewayIps: string[];
+  /** Networks of plugins; missing for none. */
+  remote?: { plugins: Plugins; journal: RemoteJournal };
   log: NetworkLog;
 }
 
@@ -52,6 +60,8 @@ interface Running {
   routes: RouteSocket;
   registry: NetworkRegistry;
   sandboxes: Sandboxes;
+  remotes: Remotes;
+  arranger: Arranger;
   pool: NamespacePool;
   ports: HostPorts;
   owners: SandboxOwners;
@@ -99,7 +109,9 @@ export class LocalNetworks implements Networks {
     const pool = new NamespacePool(pinDirectory, log);
     const observers = this.#observers;
     const sandboxes = new Sandboxes({ routes, registry, ports, pool, owners, pinDirectory, observers, log });
-    this.#running = { routes, registry, sandboxes, pool, ports, owners, pinDirectory };
+    const remotes = new Remotes({ ...(this.#dependencies.remote ?? noPlugins()), log });
+    const arranger = new Arranger({ remotes, registry, sandboxes });
+    this.#running = { routes, registry, sandboxes, remotes, arranger, pool, ports, owners, pinDirectory };
     if (this.#options !== null) registry.add(defaultBridge(routes, this.#options, engineId, this.#created));
     for (const record of plainNetworks(engineId, this.#created)) registry.add(record);
     for (const record of stored) {
@@ -117,6 +129,11 @@ export class LocalNetworks implements Networks {
       await this.#firewall.start();
     }
     sandboxes.takeBack(live);
+    const alive = new Set(live.flatMap(({ endpoints }) => endpoints.map(({ endpointId }) => endpointId)));
+    remotes.things.restore((thing) =>
+      thing.kind === 'network' ? registry.get(thing.id) !== undefined : alive.has(thing.id),
+    );
+    void remotes.remind(stored);
     pool.fill();
   }
 
@@ -124,8 +141,38 @@ export class LocalNetworks implements Networks {
     return this.#running?.sandboxes.views() ?? [];
   }
 
+  isRemote(record: NetworkRecord): boolean {
+    return isRemote(record);
+  }
+
+  load(record: NetworkRecord): Promise<void> {
+    return this.#up.remotes.load(record);
+  }
+
   prepare(record: NetworkRecord): void {
-    this.#up.registry.prepare(record);
+    const { registry, remotes } = this.#up;
+    const plugin = remoteDriver(record);
+    if (plugin !== '' && !remotes.drivers().includes(plugin)) {
+      throw new GantryError('not_found', `plugin "${plugin}" not found`);
+    }
+    registry.prepare(record);
+  }
+
+  async make(record: NetworkRecord): Promise<void> {
+    const { registry, remotes } = this.#up;
+    registry.expect(record);
+    try {
+      await remotes.makeNetwork(record);
+    } catch (error) {
+      registry.callOff(record.id);
+      throw error;
+    }
+  }
+
+  unmake(id: string): Promise<void> {
+    const { registry, remotes } = this.#up;
+    registry.callOff(id);
+    return remotes.things.release(id);
   }
 
   async add(record: NetworkRecord): Promise<void> {
@@ -142,8 +189,14 @@ export class LocalNetworks implements Networks {
   }
 
   remove(id: string): Promise<void> {
-    const { registry } = this.#up;
+    const { registry, remotes } = this.#up;
     const network = registry.get(id);
+    if (network !== undefined && remotes.things.busy(id)) {
+      throw new GantryError(
+        'forbidden',
+        `error while removing network: network ${network.record.name} has active endpoints`,
+      );
+    }
     registry.remove(id);
     return network === undefined ? Promise.resolve() : this.#removeRules(network);
   }
@@ -161,7 +214,7 @@ export class LocalNetworks implements Networks {
       Name: record.name,
       Id: record.id,
       Created: record.created,
-      Scope: 'local',
+      Scope: record.scope ?? 'local',
       Driver: record.driver,
       EnableIPv4: record.enableIpv4,
       EnableIPv6: record.enableIpv6,
@@ -181,18 +234,33 @@ export class LocalNetworks implements Networks {
     };
   }
 
+  drivers(): string[] {
+    const used = this.records().map((record) => record.driver);
+    return [...new Set([...OWN_DRIVERS, ...used, ...(this.#running?.remotes.drivers() ?? [])])].sort();
+  }
+
+  asksPlugins(request: SandboxRequest): boolean {
+    return this.#up.arranger.concerns(request.endpoints);
+  }
+
   createSandbox(request: SandboxRequest): Sandbox {
     const sandbox = this.#up.sandboxes.create(request);
     if (sandbox.endpoints.length > 0) this.#firewall?.hurry();
     return sandbox;
   }
 
-  connect(containerId: string, request: EndpointRequest): EndpointInfo {
-    return this.#up.sandboxes.connect(containerId, request);
+  async openSandbox(request: SandboxRequest): Promise<Sandbox> {
+    const sandbox = await this.#up.arranger.open(request);
+    this.#firewall?.hurry();
+    return sandbox;
   }
 
-  disconnect(containerId: string, networkId: string): void {
-    this.#up.sandboxes.disconnect(containerId, networkId);
+  connect(container: Joining, request: EndpointRequest): Promise<EndpointInfo> {
+    return this.#up.arranger.connect(container, request);
+  }
+
+  disconnect(containerId: string, networkId: string): Promise<void> {
+    return this.#up.arranger.disconnect(containerId, networkId);
   }
 
   rename(containerId: string, name: string): void {
@@ -203,8 +271,8 @@ export class LocalNetworks implements Networks {
     this.#running?.registry.keep(containerId, addresses);
   }
 
-  releaseSandbox(containerId: string): void {
-    this.#running?.sandboxes.release(containerId);
+  releaseSandbox(containerId: string): Promise<void> | undefined {
+    return this.#running?.arranger.release(containerId);
   }
 
   counters(containerId: string): Record<string, Record<string, number>> {
@@ -238,6 +306,7 @@ export class LocalNetworks implements Networks {
     if (running === undefined) return;
     const { routes, registry, sandboxes, pool, ports, owners, pinDirectory } = running;
     pool.close();
+    running.remotes.things.close();
     await ports.reap();
     const ends = !options.keepLive && sandboxes.empty;
     const bridges = registry.bridgeRules().map(({ bridgeName }) => bridgeName);
@@ -284,6 +353,13 @@ export class LocalNetworks implements Networks {
     if (this.#running === undefined) throw new GantryError('system', 'networks are used before init()');
     return this.#running;
   }
+}
+
+function noPlugins(): NonNullable<NetworksDependencies['remote']> {
+  return {
+    plugins: new Plugins({ paths: { sockets: '', specs: [] } }),
+    journal: { all: () => [], put: () => {}, keep: () => {}, strike: () => {} },
+  };
 }
 
 /** Whether a network is there without anybody having made it. */

@@ -13,6 +13,7 @@ function prepared(...config: IPAMConfig[]): NetworkRecord {
   preparePools(record, {
     networks: [],
     host: [],
+    avoid: [],
     pools: [
       { base: '10.9.0.0/16', size: 24 },
       { base: 'fd09::/48', size: 64 },

@@ -1,4 +1,4 @@
-import { GantryError, notSupportedYet } from '../api/errors.ts';
+import { GantryError } from '../api/errors.ts';
 import { listed } from '../api/listed.ts';
 import type { IPAMConfig } from '../api/schemas/network.ts';
 import type { NetworkPool, NetworkRecord } from './contract.ts';
@@ -30,6 +30,8 @@ export interface PoolSurroundings {
   networks: readonly IpNetwork[];
   /** Networks that the host has an address in or a route to; none for a driver that shares them. */
   host: readonly IpNetwork[];
+  /** Networks of the host's that may be asked for and are not chosen. */
+  avoid: readonly IpNetwork[];
   /** What is chosen from. */
   pools: readonly { base: string; size: number }[];
 }
@@ -44,6 +46,12 @@ export function preparePools(record: NetworkRecord, around: PoolSurroundings): v
   }
   checkIpam(record);
   const asked = record.ipam.config;
+  if (record.ipam.driver === 'null') {
+    if (record.enableIpv4) asked.push({ Subnet: '0.0.0.0/0' });
+    if (record.enableIpv6) asked.push({ Subnet: '::/0' });
+  }
+  // A plugin chooses, when everything else is known to be right.
+  if (record.ipam.driver !== 'default') return;
   const taken: IpNetwork[] = [...around.networks];
   const pools: NetworkPool[] = [];
   for (const config of asked) {
@@ -73,9 +81,12 @@ export function preparePools(record: NetworkRecord, around: PoolSurroundings): v
   record.pools = pools.sort((one, other) => familyOf(one) - familyOf(other));
 }
 
-/** Whether what a network asks for can be had at all. Throws invalid_parameter with all problems, not_supported. */
+/** Whether what a network asks for can be had at all. Throws invalid_parameter with all problems. */
 export function checkIpam({ ipam, enableIpv6 }: NetworkRecord): void {
-  if (ipam.driver !== 'default') throw notSupportedYet(`IPAM driver ${ipam.driver}`);
+  // Its endpoints have no addresses, or those that their driver gives them.
+  if (ipam.driver === 'null' && ipam.config.length > 0) {
+    throw new GantryError('invalid_parameter', 'null ipam driver does not handle specific address pool requests');
+  }
   const problems = ipam.config.flatMap((config) => problemsOf(config, enableIpv6));
   if (problems.length > 0) throw new GantryError('invalid_parameter', `invalid network config:\n${listed(problems)}`);
 }
@@ -91,7 +102,7 @@ export function allocatorOf(pool: NetworkPool): SubnetAllocator {
 }
 
 function choosePool(family: Family, around: PoolSurroundings, taken: readonly IpNetwork[]): NetworkPool {
-  const network = chooseNetwork(family, around.pools, [...taken, ...around.host]);
+  const network = chooseNetwork(family, around.pools, [...taken, ...around.host, ...around.avoid]);
   if (network === undefined) {
     throw new GantryError('unavailable', 'all predefined address pools have been fully subnetted', {
       hint: 'give the network a subnet with --subnet, or the daemon other pools with --default-address-pool',

@@ -13,11 +13,14 @@ import type {
 import { BridgeDriver, bridgeNameOf, removeOwnBridge } from './drivers/bridge.ts';
 import { boolOption, ENABLE_ICC, ENABLE_MASQUERADE } from './drivers/options.ts';
 import { PlainDriver } from './drivers/plain.ts';
+import { RemoteDriver } from './drivers/remote.ts';
 import { StackedDriver } from './drivers/stacked.ts';
-import { contains, formatAddress, overlaps, parseAddress, splitCidr } from './ip.ts';
+import { contains, formatAddress, type IpNetwork, overlaps, parseAddress, splitCidr } from './ip.ts';
 import { DEFAULT_ADDRESS_POOLS, localIpv6Pool, macOf, noAddressLeft, type SubnetAllocator } from './ipam.ts';
 import type { BridgeRules } from './nat-rules.ts';
 import { allocatorOf, checkIpam, preparePools } from './prepare.ts';
+import type { Arrangement } from './remote/contract.ts';
+import { isRemote, remoteDriver, remoteIpam } from './remote/kinds.ts';
 
 export interface RegistryOptions {
   engineId: string;
@@ -55,6 +58,8 @@ export class NetworkRegistry {
   readonly #networks = new Map<string, ActiveNetwork>();
   /** What ends the keeping of addresses, by container. */
   readonly #kept = new Map<string, (() => void)[]>();
+  /** Networks that plugins are about to make: their subnets are taken. */
+  readonly #pending = new Map<string, NetworkRecord>();
 
   constructor(routes: RouteSocket, options: RegistryOptions) {
     this.#routes = routes;
@@ -95,16 +100,29 @@ export class NetworkRegistry {
     const driver = this.#driverOf(record);
     const others = this.all().map((network) => network.record);
     driver.prepare(record, others);
+    if (record.ipam.driver === 'null' && !(driver instanceof RemoteDriver)) {
+      throw new GantryError('invalid_parameter', `ipv${record.enableIpv4 ? 4 : 6} pool is empty`);
+    }
     const { pools, engineId } = this.#options;
     const chosenFrom = pools.length > 0 ? pools : DEFAULT_ADDRESS_POOLS;
     const hasIpv6Pool = chosenFrom.some((pool) => pool.base.includes(':'));
     preparePools(record, {
-      networks: this.all().flatMap(({ allocators }) => allocators.map((allocator) => allocator.network)),
+      networks: this.#subnets(),
       host: driver.ownSubnets ? hostNetworks(this.#routes, bridgeNameOf(record)) : [],
+      avoid: isRemote(record) ? hostNetworks(this.#routes) : [],
       pools: hasIpv6Pool ? chosenFrom : [...chosenFrom, localIpv6Pool(engineId)],
     });
     // No default route, so that the gateway's address is a neighbour's as any other.
     if (driver.routesByInterface(record)) for (const pool of record.pools) if (!pool.given) pool.gateway = '';
+  }
+
+  /** Plugins are going to make it: keeps its subnets from others until it is added, or this is called off. */
+  expect(record: NetworkRecord): void {
+    this.#pending.set(record.id, record);
+  }
+
+  callOff(id: string): void {
+    this.#pending.delete(id);
   }
 
   /**
@@ -112,8 +130,9 @@ export class NetworkRegistry {
    * from each other, but --bip or the address of an existing bridge may have changed since.
    */
   add(record: NetworkRecord): void {
+    this.#pending.delete(record.id);
     const driver = this.#driverOf(record);
-    const allocators = record.pools.map(allocatorOf);
+    const allocators = allocatorsOf(record);
     const rival = this.all().find(
       ({ state, allocators: others }) =>
         state !== undefined &&
@@ -134,7 +153,7 @@ export class NetworkRegistry {
   /** Keeps a stored network that cannot be brought up: it is listed, can be removed, and its subnets stay its own. */
   addFailed(record: NetworkRecord): void {
     const driver = this.#driverOf(record);
-    this.#networks.set(record.id, { record, driver, state: undefined, allocators: record.pools.map(allocatorOf) });
+    this.#networks.set(record.id, { record, driver, state: undefined, allocators: allocatorsOf(record) });
   }
 
   /** Takes a network down and forgets it. */
@@ -171,6 +190,7 @@ export class NetworkRegistry {
   /** Takes addresses for an endpoint. Throws invalid_parameter, forbidden when one is in use, unavailable; none is taken then. */
   choose(network: ActiveNetwork, request: EndpointRequest): ChosenAddresses {
     const { record, allocators } = network;
+    if (request.arrangement !== undefined) return arranged(network, request.arrangement);
     const chosen: ChosenAddresses = {
       ipAddress: '',
       ipPrefixLen: 0,
@@ -210,6 +230,8 @@ export class NetworkRegistry {
 
   /** Takes the addresses of an endpoint that lives. False when one is not to be had. */
   reclaim(network: ActiveNetwork, addresses: { ipAddress: string; ipv6Address: string }): boolean {
+    // A plugin's own affair.
+    if (network.record.ipam.driver !== 'default') return true;
     return [addresses.ipAddress, addresses.ipv6Address]
       .map(parseAddress)
       .every((address) => address === undefined || network.allocators.some((allocator) => allocator.take(address)));
@@ -249,10 +271,37 @@ export class NetworkRegistry {
   }
 
   #driverOf(record: NetworkRecord): NetworkDriver {
-    const driver = this.#drivers.get(record.driver);
-    if (driver === undefined) throw new GantryError('not_found', `plugin "${record.driver}" not found`);
-    return driver;
+    return this.#drivers.get(record.driver) ?? new RemoteDriver(record.driver, this.#routes);
   }
+
+  /** In use on this host. */
+  #subnets(): IpNetwork[] {
+    const pending = [...this.#pending.values()].flatMap(allocatorsOf);
+    return [...this.all().flatMap(({ allocators }) => allocators), ...pending].map((allocator) => allocator.network);
+  }
+}
+
+/** None where a plugin's addresses are on a plugin's links: these are theirs to keep apart. */
+function allocatorsOf(record: NetworkRecord): SubnetAllocator[] {
+  return remoteDriver(record) !== '' && remoteIpam(record) !== '' ? [] : record.pools.map(allocatorOf);
+}
+
+/** Addresses that have been taken before the sandbox was set up. */
+function arranged({ record, driver }: ActiveNetwork, arrangement: Arrangement): ChosenAddresses {
+  const { ipAddress, ipPrefixLen, ipv6Address, ipv6PrefixLen, link, macAddress } = arrangement;
+  const gatewayOf = (text: string) => {
+    const address = parseAddress(text);
+    if (address === undefined || record.internal || driver.routesByInterface(record)) return '';
+    return record.pools.find((pool) => contains(splitCidr(pool.subnet)!.network, address))?.gateway ?? '';
+  };
+  const address = parseAddress(ipAddress) ?? parseAddress(ipv6Address);
+  const ownMac = address === undefined ? '' : macOf(address.family, address.value);
+  return {
+    ...{ ipAddress, ipPrefixLen, gateway: link === undefined ? gatewayOf(ipAddress) : link.gateway },
+    ...{ ipv6Address, ipv6PrefixLen, ipv6Gateway: link === undefined ? gatewayOf(ipv6Address) : link.ipv6Gateway },
+    // A plugin's interface has one.
+    macAddress: macAddress === '' && link === undefined ? ownMac : macAddress,
+  };
 }
 
 function take(

@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { errnoOf, GantryError, messageOf } from '../api/errors.ts';
 import { inNetworkNamespace, unpinNamespace } from '../linux/namespace.ts';
 import { RouteSocket } from '../linux/netlink/route.ts';
-import { removeStacked, type SandboxInside, setUpInterface, writeDefaultRoutes } from './container-interface.ts';
+import { attachmentOf, checkFree, freeName, namesOf } from './attachment.ts';
+import {
+  removeStacked,
+  returnLink,
+  type SandboxInside,
+  setUpInterface,
+  setUpRemoteInterface,
+  writeDefaultRoutes,
+} from './container-interface.ts';
 import type {
   Attachment,
   EndpointInfo,
@@ -15,12 +23,12 @@ import type {
   SandboxRequest,
   SandboxView,
 } from './contract.ts';
-import { HOST_BINDING, IFACE_PREFIX } from './drivers/options.ts';
+import { IFACE_PREFIX } from './drivers/options.ts';
 import { chooseGateways, type Gateways, NO_GATEWAYS } from './gateways.ts';
 import type { HostPorts } from './host-ports.ts';
 import type { NetworkLog } from './log.ts';
-import { closeReady, type NamespacePool } from './namespace-pool.ts';
-import type { ActiveNetwork, NetworkRegistry } from './registry.ts';
+import { closeReady, type NamespacePool, type ReadyNamespace } from './namespace-pool.ts';
+import type { NetworkRegistry } from './registry.ts';
 import type { SandboxOwners } from './sandbox-owners.ts';
 
 export interface SandboxesParts {
@@ -49,6 +57,7 @@ interface OpenSandbox extends SandboxView {
 export class Sandboxes {
   readonly #parts: SandboxesParts;
   readonly #open = new Map<string, OpenSandbox>();
+  readonly #reserved = new Map<string, ReadyNamespace>();
 
   constructor(parts: SandboxesParts) {
     this.#parts = parts;
@@ -63,17 +72,45 @@ export class Sandboxes {
     return this.#open.size === 0;
   }
 
+  /** Path of the namespace that the container's next sandbox will have, for plugins that want to know before. */
+  reserve(containerId: string): string {
+    const { pool, owners } = this.#parts;
+    this.release(containerId);
+    const namespace = pool.take();
+    this.#reserved.set(containerId, namespace);
+    owners.set(containerId, namespace.sandboxId);
+    return namespace.path;
+  }
+
+  /** Of a running container. Throws conflict for one without a namespace of its own, forbidden when it is on the network. */
+  pathFor(containerId: string, network: { id: string; name: string }): string {
+    const open = this.#require(containerId);
+    checkFree(open, network);
+    return open.path;
+  }
+
+  /** Whether its interfaces are within reach. */
+  has(containerId: string): boolean {
+    return (this.#open.get(containerId)?.path ?? '') !== '';
+  }
+
+  gateways(containerId: string): Gateways {
+    return this.#open.get(containerId)?.gateways ?? NO_GATEWAYS;
+  }
+
   create(request: SandboxRequest): Sandbox {
     const { containerId, name, hostname } = request;
     const { pool, owners } = this.#parts;
+    const reserved = this.#reserved.get(containerId);
+    this.#reserved.delete(containerId);
     // What a start that failed half-way may have left.
-    this.release(containerId);
-    const namespace = pool.take();
+    if (reserved === undefined) this.release(containerId);
+    const namespace = reserved ?? pool.take();
     const { sandboxId, path } = namespace;
     const open: OpenSandbox = { containerId, name, hostname, path, attachments: [], gateways: NO_GATEWAYS };
     this.#open.set(containerId, open);
     try {
-      owners.set(containerId, sandboxId);
+      if (reserved === undefined) owners.set(containerId, sandboxId);
       const inside: SandboxInside = { path, fd: namespace.fd, routes: namespace.routes };
       for (const endpoint of request.endpoints) open.attachments.push(this.#attach(open, endpoint, inside));
       this.#route(open, inside);
@@ -127,9 +164,16 @@ export class Sandboxes {
   }
 
   release(containerId: string): void {
+    const { observers, ports, owners } = this.#parts;
+    const reserved = this.#reserved.get(containerId);
+    if (reserved !== undefined) {
+      this.#reserved.delete(containerId);
+      closeReady(reserved);
+      this.#attempt('release a network namespace', () => unpinNamespace(reserved.path));
+      this.#attempt('forget a sandbox', () => owners.remove(containerId));
+    }
     const open = this.#open.get(containerId);
     if (open === undefined) return;
-    const { observers, ports, owners } = this.#parts;
     this.#open.delete(containerId);
     for (const observer of observers) this.#attempt('tell of a sandbox that ends', () => observer.closed(containerId));
     for (const { endpoint } of open.attachments) {
@@ -150,6 +194,7 @@ export class Sandboxes {
     const open = this.#open.get(containerId);
     for (const { endpoint } of open?.attachments ?? []) {
       const { hostInterfaceName: host, interfaceName } = endpoint;
+      if (interfaceName === '') continue;
       // Read at the host's end, where no namespace is entered: what that one sends is what the container receives.
       const turned = host !== '';
       const seen = turned
@@ -228,43 +273,54 @@ export class Sandboxes {
     if (record.configOnly === true) {
       throw new GantryError('forbidden', 'cannot create endpoint on configuration-only network');
     }
-    if (open.attachments.some(({ endpoint }) => endpoint.networkId === record.id)) {
-      throw new GantryError('forbidden', `endpoint with name ${open.name} already exists in network ${record.name}`);
-    }
+    checkFree(open, record);
     if (state === undefined) {
       throw new GantryError('unavailable', `network ${record.name} could not be brought up when the daemon started`, {
         hint: "the daemon's log says why; start it again when that is mended",
       });
     }
-    const interfaceName = freeName(open, request.interfaceName, record.options[IFACE_PREFIX] || 'eth');
+    const { arrangement } = request;
+    const link = arrangement?.link;
+    const prefix = link?.prefix ?? (record.options[IFACE_PREFIX] || 'eth');
+    // Some plugins put no interface into the sandbox.
+    const interfaceName = link?.sourceName === '' ? '' : freeName(open, request.interfaceName, prefix);
     const addresses = registry.choose(network, request);
     let hostInterfaceName: string | undefined;
     try {
       const { containerId } = open;
       const { macAddress } = addresses;
-      hostInterfaceName = driver.connect(state, { containerId, namespace: inside.fd, interfaceName, macAddress });
-      const ignoreRouters = driver.ownSubnets;
-      const link = setUpInterface(inside, interfaceName, { ...request, ...addresses, ignoreRouters });
+      const place = { containerId, namespace: inside.fd, interfaceName, macAddress };
+      hostInterfaceName = driver.connect(state, { ...place, ...(link === undefined ? {} : { link }) });
+      const settings = { ...request, ...addresses, ignoreRouters: driver.ownSubnets };
+      const made =
+        link === undefined
+          ? setUpInterface(inside, interfaceName, settings)
+          : interfaceName !== '' && setUpRemoteInterface(inside, interfaceName, { ...settings, routes: link.routes });
       const { linkLocalIps, gatewayPriority } = request;
       const endpoint: EndpointInfo = {
         networkName: record.name,
         networkId: record.id,
-        endpointId: randomBytes(32).toString('hex'),
+        endpointId: arrangement?.endpointId ?? randomBytes(32).toString('hex'),
         interfaceName,
         hostInterfaceName,
         ...addresses,
-        macAddress: link.macAddress,
+        macAddress: made === false ? macAddress : made.macAddress,
         ...(linkLocalIps.length > 0 ? { linkLocalIps } : {}),
         ...(gatewayPriority !== 0 ? { gatewayPriority } : {}),
+        ...(link === undefined ? {} : { remote: { ...link, index: made === false ? 0 : made.index } }),
       };
       return attachmentOf(network, endpoint, open, request.aliases);
     } catch (error) {
-      registry.release(network, addresses);
+      // Addresses that were arranged are given back by who arranged them.
+      if (arrangement === undefined) registry.release(network, addresses);
       if (hostInterfaceName !== undefined) {
         const name = hostInterfaceName;
-        this.#attempt('remove an interface', () =>
-          name === '' ? inside.routes.deleteLink(interfaceName) : this.#parts.ports.leave(name),
-        );
+        this.#attempt('remove an interface', () => {
+          const there = link === undefined ? undefined : inside.routes.link(interfaceName);
+          if (there !== undefined) returnLink(inside.routes, there.index, link!.sourceName);
+          else if (name === '') inside.routes.deleteLink(interfaceName);
+          else this.#parts.ports.leave(name);
+        });
       }
       throw error;
     }
@@ -287,6 +343,10 @@ export class Sandboxes {
   /** `others`: what it stays on. The name of an interface within a container with CAP_NET_ADMIN is that one's to change. */
   #unlink(endpoint: EndpointInfo, inside: SandboxInside, others: readonly Attachment[]): void {
     const { routes, registry } = this.#parts;
+    if (endpoint.remote !== undefined) {
+      if (endpoint.interfaceName !== '') returnLink(inside.routes, endpoint.remote.index, endpoint.remote.sourceName);
+      return;
+    }
     if (endpoint.hostInterfaceName !== '') {
       routes.deleteLink(endpoint.hostInterfaceName);
       return;
@@ -306,9 +366,10 @@ export class Sandboxes {
     const before = open.gateways;
     const gateways = chooseGateways(open.attachments);
     open.gateways = gateways;
-    writeDefaultRoutes(inside.routes, before, gateways, (attachment) => {
-      const network = this.#parts.registry.get(attachment.endpoint.networkId);
-      return network?.driver.routesByInterface(network.record) === true;
+    writeDefaultRoutes(inside.routes, before, gateways, ({ endpoint }, family) => {
+      const network = this.#parts.registry.get(endpoint.networkId);
+      const onLink = endpoint.remote?.defaultOnLink.includes(family) === true;
+      return onLink || network?.driver.routesByInterface(network.record) === true;
     });
     const same = (one: Attachment | undefined, other: Attachment | undefined) =>
       one?.endpoint.endpointId === other?.endpoint.endpointId;
@@ -352,44 +413,4 @@ export class Sandboxes {
       this.#parts.log.warn(`cannot ${what}`, { error: messageOf(error) });
     }
   }
-}
-
-function attachmentOf(
-  network: ActiveNetwork,
-  endpoint: EndpointInfo,
-  container: { containerId: string; name: string; hostname: string },
-  aliases: readonly string[],
-): Attachment {
-  const { record, state } = network;
-  const isBridge = record.driver === 'bridge';
-  return {
-    endpoint,
-    driver: record.driver,
-    userDefined: record.name !== 'bridge',
-    internal: record.internal,
-    bridgeName: isBridge ? (state?.interfaceName ?? '') : '',
-    hostBinding: record.options[HOST_BINDING] ?? '',
-    names: namesOf(container, aliases),
-    aliases,
-  };
-}
-
-/** Every name that others may call a container by, its own first (dockerd's order). */
-export function namesOf(
-  container: { containerId: string; name: string; hostname: string },
-  aliases: readonly string[],
-): string[] {
-  const { name, containerId, hostname } = container;
-  return [...new Set([name, ...aliases, containerId.slice(0, 12), hostname])].filter((one) => one !== '');
-}
-
-function freeName(open: OpenSandbox, wanted: string, prefix: string): string {
-  const used = new Set(open.attachments.map(({ endpoint }) => endpoint.interfaceName));
-  if (wanted !== '') {
-    if (used.has(wanted) || wanted === 'lo') {
-      throw new GantryError('conflict', `interface name ${wanted} is in use in container ${open.name}`);
-    }
-    return wanted;
-  }
-  for (let number = 0; ; number++) if (!used.has(`${prefix}${number}`)) return `${prefix}${number}`;
 }

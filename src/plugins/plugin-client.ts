@@ -8,7 +8,7 @@ import type { PluginAddress } from './plugin-address.ts';
 /** Media type of the protocol (Docker's plugin API, version 1.2). */
 const MEDIA_TYPE = 'application/vnd.docker.plugins.v1.2+json';
 /** How long a plugin that does not listen is waited for where `retry` says so, and for an answer, as in dockerd. */
-const RETRY_MS = 30_000;
+export const RETRY_MS = 30_000;
 const ANSWER_MS = 120_000;
 /** An answer beyond this is none of the protocol's. */
 const MAX_ANSWER = 8 << 20;
@@ -17,28 +17,52 @@ const UNREACHED = ['ECONNREFUSED', 'ENOENT'];
 export interface CallOptions {
   /** A plugin that is being restarted is waited for. */
   retry?: boolean;
+  /** So is one that is not there at all: it has been before. */
+  appear?: boolean;
+}
+
+/** How long a plugin is waited for, milliseconds. */
+export interface Patience {
+  /** One that does not listen, where a call says `retry`. */
+  retryMs?: number | undefined;
+  /** An answer. */
+  answerMs?: number | undefined;
+}
+
+/** The plugin was reached and has answered, but not with what was asked for: in its own words why. */
+export class PluginComplaint extends GantryError {
+  /** Of the HTTP answer; 200 for an error of the protocol, 0 for an answer that is none of the protocol's. */
+  readonly answerStatus: number;
+
+  constructor(message: string, answerStatus: number) {
+    super('system', message);
+    this.answerStatus = answerStatus;
+  }
 }
 
 /** Calls a plugin: a POST a call, JSON both ways. */
 export class PluginClient {
   readonly #address: PluginAddress;
   readonly #retryMs: number;
+  readonly #answerMs: number;
 
-  constructor(address: PluginAddress, retryMs: number = RETRY_MS) {
+  constructor(address: PluginAddress, { retryMs = RETRY_MS, answerMs = ANSWER_MS }: Patience = {}) {
     this.#address = address;
     this.#retryMs = retryMs;
+    this.#answerMs = answerMs;
   }
 
-  /** The answer's object. Throws system: what the plugin says is wrong, in its own words, or why it cannot be reached. */
+  /** The answer's object. Throws system: PluginComplaint, or with a cause why there is no answer. */
   async call(method: string, parameters: object | null, options: CallOptions = {}): Promise<Record<string, unknown>> {
     const until = performance.now() + (options.retry === true ? this.#retryMs : 0);
     for (let wait = 1000; ; wait = Math.min(2 * wait, RETRY_MS)) {
       try {
         return await this.#once(method, parameters);
       } catch (error) {
-        // Nothing has been asked yet: asking again does nothing twice.
-        if (!UNREACHED.includes(errnoOf(error) ?? '')) throw error;
-        if (performance.now() + wait > until) throw unreached(method, error);
+        if (error instanceof GantryError) throw error;
+        // Where nothing has been asked yet, asking again does nothing twice.
+        const again = UNREACHED.includes(errnoOf(error) ?? '') && performance.now() + wait <= until;
+        if (!again) throw unreached(method, error);
         await sleep(wait);
       }
     }
@@ -53,10 +77,13 @@ export class PluginClient {
       answer = null;
     }
     const object = typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : null;
-    const complaint = typeof object?.Err === 'string' ? object.Err : '';
-    if (status !== 200) throw new GantryError('system', `${method}: ${complaint || text.trim() || `status ${status}`}`);
-    if (complaint !== '') throw new GantryError('system', complaint);
-    if (object === null) throw new GantryError('system', `${method}: the plugin's answer is no JSON object`);
+    // IPAM plugins call it Error.
+    const complaint = [object?.Err, object?.Error].find((one) => typeof one === 'string' && one !== '');
+    if (status !== 200) {
+      throw new PluginComplaint(`${method}: ${complaint || text.trim() || `status ${status}`}`, status);
+    }
+    if (complaint !== undefined) throw new PluginComplaint(String(complaint), status);
+    if (object === null) throw new PluginComplaint(`${method}: the plugin's answer is no JSON object`, 0);
     return object;
   }
 
@@ -71,7 +98,7 @@ export class PluginClient {
       method: 'POST',
       path: `/${method}`,
       headers: { Accept: MEDIA_TYPE, 'Content-Type': MEDIA_TYPE, 'Content-Length': Buffer.byteLength(body) },
-      signal: AbortSignal.timeout(ANSWER_MS),
+      signal: AbortSignal.timeout(this.#answerMs),
     });
     return new Promise((resolve, reject) => {
       request.once('error', reject);

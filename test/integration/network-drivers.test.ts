@@ -207,20 +207,21 @@ describe('network drivers', { skip }, () => {
         await net.init([], []);
         const network = await make(net, ofKind(kind));
         const { path } = net.createSandbox(bridged('one'));
-        const made = net.connect('one', endpoint('net1', { gatewayPriority: 1 }));
+        const one = { containerId: 'one', name: 'one' };
+        const made = await net.connect(one, endpoint('net1', { gatewayPriority: 1 }));
         assert.equal(made.interfaceName, 'eth1');
         assert.match(inside(path, 'ip -4 route'), /^default .*dev eth1/m);
         assert.ok(reaches(path, OUTSIDE));
-        assert.throws(() => net.connect('one', endpoint('net1')), {
+        await assert.rejects(net.connect(one, endpoint('net1')), {
           code: 'forbidden',
           message: 'endpoint with name one already exists in network net1',
         });
-        net.disconnect('one', network.id);
+        await net.disconnect('one', network.id);
         assert.doesNotMatch(inside(path, 'ip -o link'), /eth1/);
         assert.match(inside(path, 'ip -4 route'), /^default .*dev eth0/m);
         assert.ok(reaches(path, OUTSIDE));
         // The address is free again, and so is the name of the interface.
-        assert.equal(net.connect('one', endpoint('net1')).ipAddress, made.ipAddress);
+        assert.equal((await net.connect(one, endpoint('net1'))).ipAddress, made.ipAddress);
         assert.ok('eth1' in net.counters('one'));
         net.releaseSandbox('one');
         await net.remove(network.id);
@@ -236,13 +237,13 @@ describe('network drivers', { skip }, () => {
         // What CAP_NET_ADMIN lets it do.
         inside(made.path, 'ip link set eth1 down; ip link set eth1 name own; ip link set own up');
         inside(made.path, 'ip route del default; ip link set eth0 down; ip route add default dev own metric 3');
-        net.disconnect('one', network.id);
+        await net.disconnect('one', network.id);
         assert.doesNotMatch(inside(made.path, 'ip -o link'), /own/);
-        const again = net.connect('one', endpoint('net1', { gatewayPriority: 1 }));
+        const again = await net.connect({ containerId: 'one', name: 'one' }, endpoint('net1', { gatewayPriority: 1 }));
         inside(made.path, 'ip link set eth0 name first');
-        net.disconnect('one', network.id);
+        await net.disconnect('one', network.id);
         assert.doesNotMatch(inside(made.path, 'ip -o link'), new RegExp(again.interfaceName));
-        net.disconnect('one', net.find('bridge')!.id);
+        await net.disconnect('one', net.find('bridge')!.id);
         assert.equal(inside(made.path, 'ip -o link').trim().split('\n').length, 1);
         net.releaseSandbox('one');
         await net.remove(network.id);
@@ -456,9 +457,9 @@ describe('network drivers', { skip }, () => {
     const options = { 'com.docker.network.bridge.name': 'gt8' };
     const network = await make(net, record('a', { options }));
     net.createSandbox(bridged('one', { aliases: ['x'] }));
-    net.connect('one', endpoint('a', { gatewayPriority: 2 }));
+    await net.connect({ containerId: 'one', name: 'one' }, endpoint('a', { gatewayPriority: 2 }));
     net.rename('one', 'new');
-    net.disconnect('one', network.id);
+    await net.disconnect('one', network.id);
     net.releaseSandbox('one');
     assert.deepEqual(told, [
       'opened one true one+x',

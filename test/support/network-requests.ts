@@ -18,6 +18,7 @@ export function endpoint(network: string, more: Partial<EndpointRequest> = {}): 
     gatewayPriority: 0,
     sysctls: {},
     aliases: [],
+    driverOptions: {},
     ...more,
   };
 }

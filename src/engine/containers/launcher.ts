@@ -13,6 +13,7 @@ import { noSpace } from '../../storage/durable.ts';
 import type { EngineContext } from '../context.ts';
 import type { Links } from '../links/links.ts';
 import { endpointRequests } from '../networks/endpoint-settings.ts';
+import { remotePorts } from '../networks/remote-ports.ts';
 import type { Container } from './container.ts';
 import { writeContainerFiles } from './container-files.ts';
 import type { ContainersDeps } from './contract.ts';
@@ -97,7 +98,12 @@ export class Launcher {
       await this.#links.follow();
     }
     // Whatever the record says: a daemon may have been killed between the two.
-    attempt('network', () => networks.releaseSandbox(container.id));
+    try {
+      const leaving = networks.releaseSandbox(container.id);
+      if (leaving !== undefined) await leaving;
+    } catch (error) {
+      log.warn('cleaning up a container: network', { container: container.id, error: messageOf(error) });
+    }
     attempt('shared memory', () => {
       if (record.hostConfig.IpcMode === 'shareable') umountIfMounted(this.#shmPath(container));
     });
@@ -147,7 +153,7 @@ export class Launcher {
     const linkEnv = this.#links.environment(container);
     const rootfs = storage.writable.mount(record.id);
     this.#mounted.add(record.id);
-    const network = this.#joinNetwork(container);
+    const network = await this.#joinNetwork(container);
     // A container on another's network goes by that one's name.
     const hostname = record.config.Hostname || network.shared?.record.config.Hostname || '';
     const config = { ...record.config, Hostname: hostname, Env: [...linkEnv, ...(record.config.Env ?? [])] };
@@ -211,7 +217,7 @@ export class Launcher {
     });
   }
 
-  #joinNetwork(container: Container): { netns: string | 'host' | null; shared: Container | null } {
+  async #joinNetwork(container: Container): Promise<{ netns: string | 'host' | null; shared: Container | null }> {
     const { record } = container;
     const mode = record.hostConfig.NetworkMode ?? 'bridge';
     if (mode === 'host') return { netns: 'host', shared: null };
@@ -229,7 +235,11 @@ export class Launcher {
     let sandbox: Sandbox;
     try {
       const { name, config } = record;
-      sandbox = networks.createSandbox({ containerId: container.id, name, hostname: config.Hostname ?? '', endpoints });
+      const request = {
+        ...{ containerId: container.id, name, hostname: config.Hostname ?? '', endpoints },
+        ports: () => remotePorts(record),
+      };
+      sandbox = networks.asksPlugins(request) ? await networks.openSandbox(request) : networks.createSandbox(request);
     } catch (cause) {
       const code = cause instanceof GantryError ? cause.code : 'system';
       throw new GantryError(code, `failed to set up container networking: ${messageOf(cause)}`, { cause });

@@ -1,7 +1,7 @@
 import type { EndpointSettings, NetworkSettings, Port } from '../../api/schemas/container.ts';
 import type { PortBinding } from '../../api/schemas/host-config.ts';
+import { namesOf } from '../../network/attachment.ts';
 import { portKey } from '../../network/ports/port-request.ts';
-import { namesOf } from '../../network/sandboxes.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import { isUserDefined } from '../networks/endpoint-settings.ts';
 

@@ -6,10 +6,12 @@ import type { EndpointInfo, NetworkRecord } from '../../network/contract.ts';
 import { ownHostLines } from '../../network/hosts-file.ts';
 import type { Container } from '../containers/container.ts';
 import type { Containers } from '../containers/containers.ts';
+import { notRunning } from '../containers/errors.ts';
 import type { EngineContext } from '../context.ts';
 import { checkEndpoint, endpointRequest, isUserDefined } from './endpoint-settings.ts';
 import { findNetwork } from './find-network.ts';
 import { resolvRequest } from './name-service.ts';
+import { remotePorts } from './remote-ports.ts';
 
 /** Puts containers on networks and takes them off, while they run and while they do not. */
 export class Attachments {
@@ -88,8 +90,11 @@ export class Attachments {
   async #join(container: Container, network: NetworkRecord): Promise<void> {
     const { record } = container;
     const { networks } = this.#context;
-    const endpoint = networks.connect(container.id, endpointRequest(record, network.name));
-    record.sandbox!.endpoints.push(endpoint);
+    const joining = { containerId: container.id, name: container.name, ports: () => remotePorts(record) };
+    const endpoint = await networks.connect(joining, endpointRequest(record, network.name));
+    // It may have ended while a plugin was asked: the endpoint has gone with its sandbox then.
+    if (record.sandbox === null) throw notRunning(container.id);
+    record.sandbox.endpoints.push(endpoint);
     // What the kernel has, a daemon that is killed must know of.
     container.keep('durable');
     this.#changeHosts(container, endpoint, true);
@@ -106,8 +111,11 @@ export class Attachments {
     const { record } = container;
     const { networks } = this.#context;
     const driver = networks.find(endpoint.networkId)?.driver ?? '';
-    networks.disconnect(container.id, endpoint.networkId);
-    record.sandbox!.endpoints = record.sandbox!.endpoints.filter((other) => other !== endpoint);
+    await networks.disconnect(container.id, endpoint.networkId);
+    // It may have ended while a plugin was told.
+    if (record.sandbox !== null) {
+      record.sandbox.endpoints = record.sandbox.endpoints.filter((other) => other !== endpoint);
+    }
     this.#changeHosts(container, endpoint, false);
     if (endpoint.networkName === 'bridge') await this.#containers.links.follow();
     this.#event(container, 'disconnect', endpoint.networkId, endpoint.networkName, driver);

@@ -51,7 +51,8 @@ export function checkEndpoint(settings: EndpointSettings, network: string, recor
   for (const [name, value] of Object.entries(settings.DriverOpts ?? {})) {
     if (name === SYSCTLS) sysctlsOf(value);
     else if (name === INTERFACE) checkInterfaceName(value, INTERFACE);
-    else throw notSupportedYet(`endpoint option ${name}`);
+    // Others are the network driver's, if it knows them.
+    else if (name.startsWith('com.docker.network.')) throw notSupportedYet(`endpoint option ${name}`);
   }
 }
 
@@ -80,6 +81,7 @@ export function endpointRequest(record: ContainerRecord, network: string): Endpo
     gatewayPriority: wanted.GwPriority ?? 0,
     sysctls: sysctlsOf(wanted.DriverOpts?.[SYSCTLS] ?? ''),
     aliases: wanted.Aliases ?? [],
+    driverOptions: wanted.DriverOpts ?? {},
     ...(previous === undefined ? {} : { previous }),
   };
 }

@@ -21,6 +21,8 @@ export const NETWORK_PRUNE_FILTERS = ['label', 'label!', 'until', DRY_RUN_FILTER
 export class NetworkCatalog {
   readonly #context: EngineContext;
   readonly #containers: () => ContainerRecord[];
+  /** Networks that plugins are making: their names are taken. */
+  readonly #making = new Set<NetworkRecord>();
 
   constructor(context: EngineContext, containers: () => ContainerRecord[]) {
     this.#context = context;
@@ -46,7 +48,7 @@ export class NetworkCatalog {
           filters.match('name', record.name) &&
           filters.match('id', record.id) &&
           filters.exact('driver', record.driver) &&
-          filters.exact('scope', 'local') &&
+          filters.exact('scope', record.scope ?? 'local') &&
           filters.matchLabels('label', record.labels)
         );
       })
@@ -67,15 +69,17 @@ export class NetworkCatalog {
 
   /** NetworkCreate. Stored before it is made on the host: a daemon that is killed in between makes it at its next start. */
   async create(body: NetworkCreateRequest): Promise<{ Id: string; Warning: string }> {
-    const { networks, store } = this.#context;
-    const record = networkRecord(body, networks.records());
-    networks.prepare(record);
-    storeNetwork(store, record);
+    const { networks } = this.#context;
+    const record = networkRecord(body, [...networks.records(), ...this.#making]);
+    this.#making.add(record);
     try {
-      await networks.add(record);
-    } catch (error) {
-      eraseNetwork(store, record);
-      throw error;
+      const isRemote = networks.isRemote(record);
+      if (isRemote) await networks.load(record);
+      networks.prepare(record);
+      if (isRemote) await networks.make(record);
+      await this.#add(record);
+    } finally {
+      this.#making.delete(record);
     }
     this.#event('create', record);
     return { Id: record.id, Warning: '' };
@@ -130,11 +134,24 @@ export class NetworkCatalog {
     return { NetworksDeleted: deleted.length === 0 ? null : deleted };
   }
 
+  async #add(record: NetworkRecord): Promise<void> {
+    const { networks, store } = this.#context;
+    try {
+      storeNetwork(store, record);
+      await networks.add(record);
+    } catch (error) {
+      eraseNetwork(store, record);
+      await networks.unmake(record.id);
+      throw error;
+    }
+  }
+
   async #erase(record: NetworkRecord): Promise<void> {
     const { networks, store } = this.#context;
     const rules = networks.remove(record.id);
     eraseNetwork(store, record);
     await rules;
+    await networks.unmake(record.id);
     if (record.configOnly !== true) this.#event('destroy', record);
   }
 

@@ -88,7 +88,7 @@ export function systemInfo(sources: InfoSources): SystemInfo {
     DriverStatus: context.storage.status(),
     Plugins: {
       Volume: sources.volumeDrivers(),
-      Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'],
+      Network: context.networks.drivers(),
       Authorization: [],
       Log: sources.logDrivers().filter((name) => name !== 'none'),
     },

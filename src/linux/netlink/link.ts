@@ -182,6 +182,18 @@ export class LinkSocket {
     this.socket.execute(request, `set link ${link}`);
   }
 
+  /**
+   * Moves a link to another network namespace, where it has another name and is down. Blocks for RCU grace periods, some 30 ms.
+   * @param namespace open descriptor
+   */
+  moveLink(index: number, namespace: number, newName: string): void {
+    const request = new MessageBuilder(RTM_SETLINK, 0)
+      .struct(linkHeader(AF_UNSPEC, index))
+      .u32(IFLA_NET_NS_FD, namespace)
+      .string(IFLA_IFNAME, newName);
+    this.socket.execute(request, `move link ${index}`);
+  }
+
   /** Keeps a bridge port from exchanging frames with other isolated ports; the bridge's own address stays in reach. */
   isolatePort(index: number): void {
     const request = new MessageBuilder(RTM_SETLINK, 0)
