@@ -100,7 +100,8 @@ export function layOut(
   batch.addChain(postrouting, { type: 'nat', hook: 'postrouting', priority: NAT_SOURCE });
 
   // With route_localnet a container could reach what listens on the host's loopback alone (CVE-2020-8558).
-  batch.addRule(guard, meta('iifname'), inSet('bridges'), ...IPV4, ...loopback(DESTINATION4), verdict('drop'));
+  // Every packet of the host comes by here: the cheap question first.
+  batch.addRule(guard, ...IPV4, ...loopback(DESTINATION4), meta('iifname'), inSet('bridges'), verdict('drop'));
   // 127.0.0.0/8 from another host is never meant for us: the kernel would refuse it, had we not translated it first.
   batch.addRule(prerouting, ...IPV4, ...loopback(DESTINATION4), verdict('return'));
   batch.addRule(prerouting, ...toLocalAddress(), verdict('jump', 'publish'));
