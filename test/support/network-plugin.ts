@@ -8,7 +8,7 @@
  * Driver options of its networks: prefix (of interfaces' names), gateway ("none" for no gateway in Join's answer), routes (JSON of
  * StaticRoutes), addresses (JSON of the Interface that CreateEndpoint answers), stand-alone (DisableGatewayService).
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -75,7 +75,8 @@ const methods: Record<string, (body: Body) => object> = {
   'NetworkDriver.EndpointOperInfo': ({ EndpointID }) => ({ Value: { outside: outside(EndpointID) } }),
   'NetworkDriver.DeleteEndpoint': ({ EndpointID }) => {
     found(state.endpoints, EndpointID);
-    if (existsSync(`/sys/class/net/${outside(EndpointID)}`)) ip('link', 'del', outside(EndpointID));
+    // With its end in a sandbox that is gone it may have gone too.
+    spawnSync('ip', ['link', 'del', outside(EndpointID)]);
     delete state.endpoints[EndpointID];
     return {};
   },

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PluginState } from './network-plugin.ts';
 
@@ -63,7 +63,10 @@ export async function startNetworkPlugin(
       existsSync(file('state.json'))
         ? (JSON.parse(readFileSync(file('state.json'), 'utf8')) as PluginState)
         : { networks: {}, endpoints: {}, pools: {} },
-    ports: () => readdirSync(`/sys/class/net/${bridge}/brif`),
+    ports: () => {
+      const links = execFileSync('ip', ['-o', 'link', 'show', 'master', bridge], { encoding: 'utf8' });
+      return [...links.matchAll(/^\d+: ([^@:]+)/gm)].map(([, name]) => name!);
+    },
     faults: (faults = {}) => writeFileSync(file('faults.json'), JSON.stringify(faults)),
     async kill() {
       if (child.exitCode === null && child.signalCode === null) {

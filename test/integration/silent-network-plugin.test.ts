@@ -1,0 +1,91 @@
+/** A network plugin that does not answer, and how long that holds others up. In a network namespace of its own that plays the host. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NetworkRecord } from '../../src/network/contract.ts';
+import { LocalNetworks } from '../../src/network/local-networks.ts';
+import type { RemoteJournal, RemoteThing } from '../../src/network/remote/contract.ts';
+import { Plugins } from '../../src/plugins/plugins.ts';
+import { alive, endpoint, sandbox } from '../support/network-requests.ts';
+import { enterOwnNetworkNamespace, sh } from '../support/own-namespace.ts';
+import { startNetworkPlugin } from '../support/start-network-plugin.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'needs root';
+const log = { info: () => {}, warn: () => {} };
+
+test('a plugin that does not answer', { skip }, async () => {
+  enterOwnNetworkNamespace();
+  sh('ip link set lo up');
+  const directory = mkdtempSync(join(tmpdir(), 'gantry-silent-'));
+  const sockets = join(directory, 'plugins');
+  mkdirSync(sockets);
+  await using plugin = await startNetworkPlugin(join(sockets, 'mute.sock'), join(directory, 'state'), 'gtmute');
+  const things = new Map<string, RemoteThing>();
+  const put = (thing: RemoteThing) => void things.set(thing.id, structuredClone(thing));
+  const journal: RemoteJournal = {
+    all: () => structuredClone([...things.values()]),
+    put,
+    keep: put,
+    strike: (id) => void things.delete(id),
+  };
+  /** A daemon's networks; a call is given up after `answerMs`. */
+  const networks = (answerMs?: number) =>
+    new LocalNetworks(null, {
+      execRoot: join(directory, 'run'),
+      engineId: 'test',
+      bridgeless: { pools: [], enableIptables: false, enableIpForward: false },
+      dns: { dns: [], dnsSearch: [], dnsOptions: [] },
+      hostGatewayIps: [],
+      remote: { plugins: new Plugins({ paths: { sockets, specs: [] }, retryMs: 0, answerMs }), journal },
+      log,
+    });
+  const record: NetworkRecord = {
+    ...{ id: 'f'.repeat(64), name: 'mute', created: '', driver: 'mute', enableIpv4: true, enableIpv6: false },
+    ...{ internal: false, attachable: false, labels: {}, options: {}, pools: [] },
+    ipam: { driver: 'default', options: null, config: [{ Subnet: '10.50.0.0/24' }] },
+  };
+  const patient = networks();
+  await patient.init([], []);
+  await patient.load(record);
+  patient.prepare(record);
+  await patient.make(record);
+  await patient.add(record);
+  const { endpoints } = await patient.openSandbox(sandbox('one', endpoint('mute')));
+  assert.equal(sh('ip -o link').includes(endpoints[0]!.remote!.sourceName), false);
+  await patient.close({ keepLive: true });
+
+  const hasty = networks(200);
+  await hasty.init([record], [alive('one', endpoints)]);
+  const left = () => [...things.values()].filter(({ kind }) => kind === 'endpoint').map(({ id }) => id);
+  plugin.faults({ 'NetworkDriver.CreateEndpoint': 'hang', 'NetworkDriver.DeleteEndpoint': 'hang' });
+  await assert.rejects(hasty.openSandbox(sandbox('two', endpoint('mute'))), /the plugin does not answer/);
+  assert.equal(left().length, 2, 'what may have been made is to be taken back');
+  assert.deepEqual(
+    hasty.sandboxes().map(({ containerId }) => containerId),
+    ['one'],
+  );
+  plugin.faults({ 'NetworkDriver.Leave': 'hang' });
+  await hasty.releaseSandbox('one');
+  assert.deepEqual(hasty.sandboxes(), [], 'it does not hold the end of a container up');
+  assert.match(sh('ip -o link'), new RegExp(endpoints[0]!.remote!.sourceName), 'the plugin has its interface back');
+  plugin.faults();
+  while (left().length > 0) await sleep(50);
+  assert.deepEqual(plugin.state().endpoints, {});
+  await hasty.remove(record.id);
+  plugin.faults({ 'NetworkDriver.DeleteNetwork': 'hang' });
+  await hasty.unmake(record.id);
+  assert.equal(things.size, 1);
+  await hasty.close({ keepLive: false });
+
+  // The next daemon knows.
+  plugin.faults();
+  const next = networks();
+  await next.init([], []);
+  while (things.size > 0) await sleep(50);
+  assert.deepEqual(plugin.state(), { networks: {}, endpoints: {}, pools: {} });
+  await next.close({ keepLive: false });
+  rmSync(directory, { recursive: true });
+});
