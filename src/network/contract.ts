@@ -178,6 +178,15 @@ export interface LinkRule {
   port: number;
 }
 
+/** A port of a container that is open at the container's own address, on a bridge that routes (GatewayMode). */
+export interface OpenPort {
+  /** IPv4 or IPv6. */
+  address: string;
+  /** "tcp", "udp" or "sctp". */
+  protocol: string;
+  port: number;
+}
+
 export interface ResolvRequest {
   dns: string[];
   dnsSearch: string[];
@@ -352,6 +361,8 @@ export interface Networks {
   /** The same for one on a network with names: the embedded server is the only one in it. */
   embeddedResolvConf(request: ResolvRequest): EmbeddedResolvConf;
   hosts(request: HostsRequest): string;
+  /** All open ports of a container, instead of what was open before. Does not wait for the rules. */
+  openPorts(containerId: string, ports: readonly OpenPort[]): void;
   /** All that links let through now, instead of what they did before. Before init(): what init() is to put in place. */
   allowLinks(rules: readonly LinkRule[]): Promise<void>;
   /** Removes what no running container owns (after a crash), then at close() also the pool. `keepLive`: leave bridges and sandboxes. */

@@ -16,6 +16,7 @@ import type {
   LiveSandbox,
   NetworkRecord,
   Networks,
+  OpenPort,
   ResolvRequest,
   Sandbox,
   SandboxObserver,
@@ -80,6 +81,7 @@ export class LocalNetworks implements Networks {
   /** undefined for a daemon that leaves the host's packet filters alone. */
   #firewall: BridgeFirewall | undefined;
   #links: readonly LinkRule[] = [];
+  readonly #open = new Map<string, readonly OpenPort[]>();
 
   /** @param options null for a daemon without a default bridge (--bridge=none) */
   constructor(options: BridgeOptions | null, dependencies: NetworksDependencies) {
@@ -124,7 +126,7 @@ export class LocalNetworks implements Networks {
     }
     this.#joinLinked();
     if (families[4] || families[6]) {
-      const rules = (): BridgeRules[] => registry.bridgeRules(this.#links);
+      const rules = (): BridgeRules[] => registry.bridgeRules(this.#links, [...this.#open.values()].flat());
       this.#firewall = new BridgeFirewall(this.#table, families, rules, log);
       await this.#firewall.start();
     }
@@ -291,6 +293,13 @@ export class LocalNetworks implements Networks {
     const { hostGatewayIps } = this.#dependencies;
     const own = this.find('bridge')?.pools.map((pool) => pool.gateway) ?? [];
     return makeHostsFile(request, hostGatewayIps.length > 0 ? hostGatewayIps : own);
+  }
+
+  openPorts(containerId: string, ports: readonly OpenPort[]): void {
+    if (ports.length === 0 && !this.#open.has(containerId)) return;
+    if (ports.length === 0) this.#open.delete(containerId);
+    else this.#open.set(containerId, ports);
+    this.#firewall?.apply().catch((error: unknown) => this.#log.warn('cannot open ports', { error: messageOf(error) }));
   }
 
   async allowLinks(rules: readonly LinkRule[]): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseCidr } from './ip.ts';
-import { natScript, tableName } from './nat-rules.ts';
+import { type BridgeRules, natScript, tableName } from './nat-rules.ts';
 
 const bridge = {
   bridgeName: 'gantry0',
@@ -10,7 +10,11 @@ const bridge = {
   masquerade: true,
   internal: false,
   links: [],
-};
+  modes: { 4: 'nat', 6: 'nat' },
+  sources: { 4: '', 6: '' },
+  trusted: [],
+  open: [],
+} satisfies BridgeRules;
 
 describe('rules of the bridges', () => {
   test('the whole script', () => {
@@ -75,6 +79,44 @@ table inet gantry_gantry0 {
       natScript('t', [{ ...bridge, subnets: [parseCidr('fd00:1::/64').network] }]),
       /elements = \{ fd00:1::\/64 : goto leave_gantry0 \}/,
     );
+  });
+
+  test('gateway modes, trusted interfaces and given source addresses', () => {
+    const routed = natScript('t', [
+      {
+        ...bridge,
+        subnets: [parseCidr('10.1.0.0/16').network, parseCidr('fd00:1::/64').network],
+        modes: { 4: 'nat-unprotected', 6: 'routed' },
+        sources: { 4: '192.0.2.7', 6: '' },
+        trusted: ['eth0', 'wg0'],
+        open: [
+          { address: 'fd00:1::2', protocol: 'tcp', port: 80 },
+          { address: 'fd00:1::2', protocol: 'tcp', port: 80 },
+        ],
+      },
+    ]);
+    assert.ok(
+      routed.includes(`  set open6_gantry0 {
+    type ipv6_addr . inet_proto . inet_service
+    elements = { fd00:1::2 . tcp . 80 }
+  }
+  chain to_gantry0 {
+    iifname "gantry0" accept
+    iifname { "eth0", "wg0" } accept
+    ct status dnat accept
+    meta nfproto ipv4 accept
+    meta nfproto ipv6 meta l4proto ipv6-icmp accept
+    ip6 daddr . meta l4proto . th dport @open6_gantry0 accept
+    drop
+  }
+  chain leave_gantry0 {
+    meta nfproto ipv4 oifname != "gantry0" snat ip to 192.0.2.7
+    oifname != "gantry0" masquerade
+  }
+`),
+      routed,
+    );
+    assert.doesNotMatch(routed, /fd00:1::\/64/, 'what is routed keeps its source address');
   });
 
   test('links open single ports of a bridge without icc, and change nothing for others', () => {

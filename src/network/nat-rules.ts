@@ -1,5 +1,6 @@
-import type { LinkRule } from './contract.ts';
-import { formatNetwork, type IpNetwork } from './ip.ts';
+import type { LinkRule, OpenPort } from './contract.ts';
+import type { GatewayMode } from './drivers/options.ts';
+import { type Family, formatNetwork, type IpNetwork, isIpv6 } from './ip.ts';
 import { run } from './run.ts';
 
 export interface BridgeRules {
@@ -11,6 +12,13 @@ export interface BridgeRules {
   masquerade: boolean;
   /** Nothing goes between its containers and other networks. */
   internal: boolean;
+  modes: Readonly<Record<Family, GatewayMode>>;
+  /** Source addresses instead of those that the route decides on; "" for none. */
+  sources: Readonly<Record<Family, string>>;
+  /** Interfaces of the host from which all ports are open. */
+  trusted: readonly string[];
+  /** In routed mode: what is open at the containers' own addresses. */
+  open: readonly OpenPort[];
   /** Without icc: what its containers may reach of each other all the same. */
   links: readonly LinkRule[];
 }
@@ -48,7 +56,7 @@ export function natScript(table: string, bridges: readonly BridgeRules[], famili
       .filter((bridge) => bridge.masquerade && !bridge.internal)
       .flatMap((bridge) =>
         bridge.subnets
-          .filter((subnet) => subnet.family === family)
+          .filter((subnet) => subnet.family === family && bridge.modes[family] !== 'routed')
           .map((subnet) => `${formatNetwork(subnet)} : goto leave_${identifier(bridge.bridgeName)}`),
       );
   return `table inet ${table}
@@ -88,18 +96,57 @@ function chainsOf(bridge: BridgeRules): string {
       '  }',
     );
   }
+  for (const family of routedFamilies(bridge)) {
+    const elements = bridge.open
+      .filter(({ address }) => isIpv6(address) === (family === 6))
+      .map(({ address, protocol, port }) => `${address} . ${protocol} . ${port}`);
+    lines.push(
+      `  set open${family}_${suffix} {`,
+      `    type ipv${family}_addr . inet_proto . inet_service`,
+      ...(elements.length === 0 ? [] : [`    elements = { ${[...new Set(elements)].join(', ')} }`]),
+      '  }',
+    );
+  }
   lines.push(`  chain to_${suffix} {`);
   if (linked.length > 0) {
     lines.push(`    iifname ${name} ip saddr . ip daddr . meta l4proto . th dport @links_${suffix} accept`);
   }
   lines.push(`    iifname ${name} ${bridge.icc ? 'accept' : 'drop'}`);
-  if (!bridge.internal) lines.push('    ct status dnat accept');
+  if (!bridge.internal) {
+    if (bridge.trusted.length > 0) {
+      lines.push(`    iifname { ${bridge.trusted.map((trusted) => `"${trusted}"`).join(', ')} } accept`);
+    }
+    lines.push('    ct status dnat accept', ...openings(bridge));
+  }
   lines.push('    drop', '  }');
   if (bridge.internal) lines.push(`  chain from_${suffix} {`, `    oifname != ${name} drop`, '  }');
   if (bridge.masquerade && !bridge.internal) {
-    lines.push(`  chain leave_${suffix} {`, `    oifname != ${name} masquerade`, '  }');
+    lines.push(`  chain leave_${suffix} {`);
+    for (const family of [4, 6] as const) {
+      const source = bridge.sources[family];
+      const ip = family === 4 ? 'ip' : 'ip6';
+      if (source !== '') lines.push(`    meta nfproto ipv${family} oifname != ${name} snat ${ip} to ${source}`);
+    }
+    lines.push(`    oifname != ${name} masquerade`, '  }');
   }
   return `${lines.join('\n')}\n`;
+}
+
+function routedFamilies({ modes, internal }: BridgeRules): Family[] {
+  return ([4, 6] as const).filter((family) => modes[family] === 'routed' && !internal);
+}
+
+/** What is open without being translated. */
+function openings(bridge: BridgeRules): string[] {
+  const suffix = identifier(bridge.bridgeName);
+  const unprotected = ([4, 6] as const).filter((family) => bridge.modes[family] === 'nat-unprotected');
+  return [
+    ...unprotected.map((family) => `    meta nfproto ipv${family} accept`),
+    ...routedFamilies(bridge).flatMap((family) => [
+      `    meta nfproto ipv${family} meta l4proto ${family === 4 ? 'icmp' : 'ipv6-icmp'} accept`,
+      `    ${family === 4 ? 'ip' : 'ip6'} daddr . meta l4proto . th dport @open${family}_${suffix} accept`,
+    ]),
+  ];
 }
 
 /** A map from a key to what happens; nft takes no empty list of elements. */

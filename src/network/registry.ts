@@ -7,15 +7,25 @@ import type {
   LastAddresses,
   LinkRule,
   NetworkDriver,
+  NetworkPool,
   NetworkRecord,
   NetworkState,
+  OpenPort,
 } from './contract.ts';
 import { BridgeDriver, bridgeNameOf, removeOwnBridge } from './drivers/bridge.ts';
-import { boolOption, ENABLE_ICC, ENABLE_MASQUERADE } from './drivers/options.ts';
+import {
+  boolOption,
+  ENABLE_ICC,
+  ENABLE_MASQUERADE,
+  gatewayMode,
+  hostAddress,
+  INHIBIT_IPV4,
+  trustedInterfaces,
+} from './drivers/options.ts';
 import { PlainDriver } from './drivers/plain.ts';
 import { RemoteDriver } from './drivers/remote.ts';
 import { StackedDriver } from './drivers/stacked.ts';
-import { contains, formatAddress, type IpNetwork, overlaps, parseAddress, splitCidr } from './ip.ts';
+import { contains, type Family, formatAddress, type IpNetwork, overlaps, parseAddress, splitCidr } from './ip.ts';
 import { DEFAULT_ADDRESS_POOLS, localIpv6Pool, macOf, noAddressLeft, type SubnetAllocator } from './ipam.ts';
 import type { BridgeRules } from './nat-rules.ts';
 import { allocatorOf, checkIpam, preparePools } from './prepare.ts';
@@ -112,6 +122,7 @@ export class NetworkRegistry {
       avoid: isRemote(record) ? hostNetworks(this.#routes) : [],
       pools: hasIpv6Pool ? chosenFrom : [...chosenFrom, localIpv6Pool(engineId)],
     });
+    if (driver.ownSubnets) dropGateways(record);
     // No default route, so that the gateway's address is a neighbour's as any other.
     if (driver.routesByInterface(record)) for (const pool of record.pools) if (!pool.given) pool.gateway = '';
   }
@@ -174,7 +185,7 @@ export class NetworkRegistry {
   }
 
   /** What the rules of the bridges are made from. */
-  bridgeRules(links: readonly LinkRule[] = []): BridgeRules[] {
+  bridgeRules(links: readonly LinkRule[] = [], open: readonly OpenPort[] = []): BridgeRules[] {
     return this.all()
       .filter(({ record, state }) => record.driver === 'bridge' && state !== undefined)
       .map(({ record, state, allocators }) => ({
@@ -184,6 +195,12 @@ export class NetworkRegistry {
         masquerade: boolOption(record, ENABLE_MASQUERADE, true),
         internal: record.internal,
         links: record.name === 'bridge' ? links : [],
+        modes: { 4: gatewayMode(record, 4), 6: gatewayMode(record, 6) },
+        sources: { 4: hostAddress(record, 4), 6: hostAddress(record, 6) },
+        trusted: trustedInterfaces(record),
+        open: open.filter(({ address }) =>
+          allocators.some((allocator) => contains(allocator.network, parseAddress(address)!)),
+        ),
       }));
   }
 
@@ -212,7 +229,8 @@ export class NetworkRegistry {
         const { index, address } = take(network, family, indexes, wanted, before ?? '');
         const pool = record.pools[index]!;
         const prefixLength = allocators[index]!.network.prefixLength;
-        const gateway = record.internal || network.driver.routesByInterface(record) ? '' : pool.gateway;
+        const gateway =
+          record.internal || network.driver.routesByInterface(record) ? '' : routerOf(record, pool, family);
         const text = formatAddress(family, address);
         if (family === 4) Object.assign(chosen, { ipAddress: text, ipPrefixLen: prefixLength, gateway });
         else Object.assign(chosen, { ipv6Address: text, ipv6PrefixLen: prefixLength, ipv6Gateway: gateway });
@@ -340,6 +358,24 @@ function take(
     if (address !== undefined) return { index, address };
   }
   throw noAddressLeft(family);
+}
+
+/** Of an isolated network, and of an internal one whose bridge has no address, nothing is a gateway: its address is a container's. */
+function dropGateways(record: NetworkRecord): void {
+  const bare = record.internal && boolOption(record, INHIBIT_IPV4, false);
+  for (const pool of record.pools) {
+    const { family } = splitCidr(pool.subnet)!.network;
+    const config = record.ipam.config.find(({ Subnet }) => Subnet === pool.subnet);
+    if (gatewayMode(record, family) !== 'isolated' && !(family === 4 && bare)) continue;
+    if (pool.given && config?.Gateway) continue;
+    pool.gateway = '';
+    if (config !== undefined) delete config.Gateway;
+  }
+}
+
+/** By an auxiliary address of this name users of Docker make another host than the bridge the way out. */
+function routerOf({ driver }: NetworkRecord, { aux, gateway }: NetworkPool, family: Family): string {
+  return (driver === 'bridge' && aux[`DefaultGatewayIPv${family}`]) || gateway;
 }
 
 function notWanted(family: 4 | 6, address: string): GantryError {

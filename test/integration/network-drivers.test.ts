@@ -302,6 +302,72 @@ describe('network drivers', { skip }, () => {
     assert.equal(traces(), clean);
   });
 
+  test('bridge: gateway modes, trusted interfaces, source addresses, another router', async () => {
+    const net = networks();
+    await net.init([], []);
+    const mode = (value: string) => ({ 'com.docker.network.bridge.gateway_mode_ipv4': value });
+    const kinds: [string, Partial<NetworkRecord>][] = [
+      ['nat', { options: mode('nat') }],
+      ['routed', { options: mode('routed') }],
+      ['open', { options: mode('nat-unprotected') }],
+      ['trusting', { options: { 'com.docker.network.bridge.trusted_host_interfaces': 'none0:up0' } }],
+      ['source', { options: { 'com.docker.network.host_ipv4': '203.0.113.77' } }],
+    ];
+    assert.throws(() => net.prepare(record('x', { options: mode('isolated') })), {
+      message: "gateway mode 'isolated' can only be used for an internal network",
+    });
+    assert.throws(() => net.prepare(record('x', { options: mode('x') })), { message: /unknown gateway mode x/ });
+    for (const [name, more] of kinds) {
+      await make(net, record(name, more));
+      net.createSandbox(sandbox(name, endpoint(name)));
+    }
+    const address = (name: string) =>
+      net.sandboxes().find((one) => one.name === name)!.attachments[0]!.endpoint.ipAddress;
+    const path = (name: string) => net.sandboxes().find((one) => one.name === name)!.path;
+    // Nobody listens: a packet that arrives is answered with a refusal.
+    const arrives = (name: string, port: number, patience: number): boolean => {
+      const connect = `timeout ${patience} bash -c ': </dev/tcp/${address(name)}/${port}'`;
+      return /refused/.test(
+        spawnSync('nsenter', [`--net=${outside}`, 'sh', '-c', connect], { encoding: 'utf8' }).stderr,
+      );
+    };
+    for (const [name] of kinds) sh(`nsenter --net=${outside} ip route add ${address(name)} via 203.0.113.1`);
+    assert.deepEqual(
+      kinds.filter(([name]) => reaches(outside, address(name))).map(([name]) => name),
+      ['routed', 'open', 'trusting'],
+    );
+    assert.ok(arrives('open', 80, 60) && arrives('trusting', 80, 60));
+    assert.ok(!arrives('nat', 80, 1) && !arrives('routed', 80, 1));
+    net.openPorts('routed', [{ address: address('routed'), protocol: 'tcp', port: 80 }]);
+    await net.add(record('last')); // The rules are made one after the other.
+    assert.ok(arrives('routed', 80, 60) && !arrives('routed', 81, 1));
+    // Who leaves with which source address: outside answers all but the host's first one.
+    sh(`ip addr add 203.0.113.77/24 dev up0; nsenter --net=${outside} ip route add blackhole 203.0.113.1/32`);
+    assert.deepEqual(
+      ['nat', 'source', 'routed'].map((name) => reaches(path(name), OUTSIDE)),
+      [false, true, true],
+    );
+    sh(`ip addr del 203.0.113.77/24 dev up0; nsenter --net=${outside} ip route del blackhole 203.0.113.1/32`);
+    for (const [name] of kinds) {
+      sh(`nsenter --net=${outside} ip route del ${address(name)}`);
+      net.releaseSandbox(name);
+      await net.remove(net.find(name)!.id);
+    }
+    await net.remove(net.find('last')!.id);
+
+    const config = [{ Subnet: '10.62.0.0/24', AuxiliaryAddresses: { DefaultGatewayIPv4: '10.62.0.9' } }];
+    await make(net, record('router', { ipam: { driver: 'default', options: null, config } }));
+    assert.equal(net.createSandbox(sandbox('routed', endpoint('router'))).endpoints[0]!.gateway, '10.62.0.9');
+    const isolated = await make(net, record('isolated', { internal: true, options: mode('isolated') }));
+    const alone = net.createSandbox(sandbox('alone', endpoint('isolated')));
+    assert.match(alone.endpoints[0]!.ipAddress, /\.1$/, 'no gateway has it');
+    assert.equal(sh(`ip -o addr show dev br-${isolated.id.slice(0, 12)}`), '');
+    for (const id of ['routed', 'alone']) net.releaseSandbox(id);
+    for (const name of ['router', 'isolated']) await net.remove(net.find(name)!.id);
+    await net.close({ keepLive: false });
+    assert.equal(traces(), clean);
+  });
+
   test('bridge: IPv6 with and without IPv4', async () => {
     const net = networks();
     await net.init([], []);
@@ -431,6 +497,16 @@ describe('network drivers', { skip }, () => {
       await net.remove(tagged.id);
       assert.match(sh('ip -d link show up0.7'), /802\.1Q id 7/, 'another network is on it');
       await net.remove(other.id);
+      sh('ip link add link up0 name up0.8 type vlan id 8');
+      const used = await make(net, { ...on({ parent: 'up0.8' }), name: 'used' });
+      await net.remove(used.id);
+      sh('ip link del up0.8'); // An administrator's stays, and is removed by that one.
+      // Without a parent: a link that leads nowhere, for the containers alone.
+      const nowhere = await make(net, { ...on({}), name: 'nowhere' });
+      const [one, two] = ['one', 'two'].map((id) => net.createSandbox(sandbox(id, endpoint('nowhere'))));
+      assert.ok(reaches(one!.path, two!.endpoints[0]!.ipAddress));
+      for (const id of ['one', 'two']) net.releaseSandbox(id);
+      await net.remove(nowhere.id);
     }
     await net.remove(first.id);
     await net.close({ keepLive: false });

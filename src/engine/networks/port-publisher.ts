@@ -1,5 +1,6 @@
 import { GantryError, messageOf } from '../../api/errors.ts';
 import type { Attachment, Networks, SandboxObserver, SandboxView } from '../../network/contract.ts';
+import { gatewayMode } from '../../network/drivers/options.ts';
 import type { PortBridge, PortEndpoint, PortRequest, Ports, PublishedPort } from '../../network/ports/contract.ts';
 import { portRequests } from '../../network/ports/port-request.ts';
 import type { ContainerRecord } from '../container-record.ts';
@@ -10,7 +11,10 @@ interface Place {
   networkId: string;
   endpointId: string;
   bridge: PortBridge;
+  /** Without the addresses of families that the bridge routes: for those nothing is taken of the host. */
   endpoint: PortEndpoint;
+  /** The container's own addresses at which its ports are open, of families that the bridge routes. */
+  open: string[];
 }
 
 /**
@@ -19,7 +23,7 @@ interface Place {
  */
 export class PortPublisher implements SandboxObserver {
   readonly #ports: Ports;
-  readonly #networks: Pick<Networks, 'find'>;
+  readonly #networks: Pick<Networks, 'find' | 'openPorts'>;
   readonly #recordOf: (containerId: string) => ContainerRecord;
   /** Those that the rules know, with their networks. */
   readonly #bridges = new Map<string, string>();
@@ -27,7 +31,11 @@ export class PortPublisher implements SandboxObserver {
   /** Of containers that have no gateway at present: the ports that they had, for the next one. */
   readonly #kept = new Map<string, PublishedPort[]>();
 
-  constructor(ports: Ports, networks: Pick<Networks, 'find'>, recordOf: (containerId: string) => ContainerRecord) {
+  constructor(
+    ports: Ports,
+    networks: Pick<Networks, 'find' | 'openPorts'>,
+    recordOf: (containerId: string) => ContainerRecord,
+  ) {
     this.#ports = ports;
     this.#networks = networks;
     this.#recordOf = recordOf;
@@ -39,6 +47,7 @@ export class PortPublisher implements SandboxObserver {
     this.#places.delete(containerId);
     this.#kept.delete(containerId);
     this.#ports.unpublish(containerId);
+    this.#networks.openPorts(containerId, []);
   }
 
   attached(): void {}
@@ -51,6 +60,7 @@ export class PortPublisher implements SandboxObserver {
   gatewayChanged(sandbox: SandboxView, gateway: Attachment | undefined): void {
     const record = this.#recordOf(sandbox.containerId);
     this.#ports.unpublish(record.id);
+    this.#networks.openPorts(record.id, []);
     this.#places.delete(record.id);
     const had = record.publishedPorts ?? this.#kept.get(record.id) ?? [];
     if (gateway === undefined || gateway.bridgeName === '') {
@@ -59,22 +69,29 @@ export class PortPublisher implements SandboxObserver {
       return;
     }
     const { endpoint, bridgeName, hostBinding } = gateway;
+    const network = this.#networks.find(endpoint.networkId);
+    const address = (family: 4 | 6, routed: boolean): string => {
+      if (network === undefined || (gatewayMode(network, family) === 'routed') !== routed) return '';
+      return family === 4 ? endpoint.ipAddress : endpoint.ipv6Address;
+    };
     const place: Place = {
       networkId: endpoint.networkId,
       endpointId: endpoint.endpointId,
       bridge: {
         name: bridgeName,
-        subnets: this.#networks.find(endpoint.networkId)?.pools.map((pool) => pool.subnet) ?? [],
+        subnets: network?.pools.map((pool) => pool.subnet) ?? [],
       },
       endpoint: {
         id: record.id,
-        ipAddress: endpoint.ipAddress,
-        ipv6Address: endpoint.ipv6Address,
+        ipAddress: address(4, false),
+        ipv6Address: address(6, false),
         hostInterface: endpoint.hostInterfaceName,
         hostBinding,
       },
+      open: [address(4, true), address(6, true)].filter((one) => one !== ''),
     };
-    const requests = had.length > 0 ? had.map(exactly) : wantedPorts(record);
+    this.#openPorts(record.id, place, wantedPorts(record));
+    const requests = translated(place, had.length > 0 ? had.map(exactly) : wantedPorts(record));
     if (requests.length > 0) record.publishedPorts = this.#publish(record, place, requests);
     this.#kept.delete(record.id);
     this.#places.set(record.id, place);
@@ -85,11 +102,15 @@ export class PortPublisher implements SandboxObserver {
    * @returns what undoes it
    * @throws GantryError as gatewayChanged(); all is as it was then
    */
-  change(record: ContainerRecord, { gone, requests }: PreparedPortChange): () => void {
+  change(record: ContainerRecord, { bindings, gone, requests: asked }: PreparedPortChange): () => void {
     const place = this.#places.get(record.id);
-    if (place === undefined || (gone.length === 0 && requests.length === 0)) return () => {};
+    if (place === undefined) return () => {};
+    const opened = wantedPorts(record);
+    this.#openPorts(record.id, place, wantedPorts(record, bindings));
+    const requests = translated(place, asked);
     const before = record.publishedPorts ?? [];
     const back = (added: readonly PublishedPort[]): void => {
+      this.#openPorts(record.id, place, opened);
       this.#ports.unpublish(record.id, (port) => includes(added, port));
       if (gone.length > 0) this.#ports.publish(place.endpoint, gone.map(exactly));
       record.publishedPorts = before;
@@ -103,6 +124,14 @@ export class PortPublisher implements SandboxObserver {
       back([]);
       throw error;
     }
+  }
+
+  #openPorts(id: string, { open }: Place, requests: readonly PortRequest[]): void {
+    const ports = requests.map(({ protocol, containerPort: port }) => ({ protocol, port }));
+    this.#networks.openPorts(
+      id,
+      open.flatMap((address) => ports.map((port) => ({ address, ...port }))),
+    );
   }
 
   #publish(record: ContainerRecord, place: Place, requests: readonly PortRequest[]): PublishedPort[] {
@@ -129,9 +158,17 @@ export class PortPublisher implements SandboxObserver {
   }
 }
 
-function wantedPorts({ config, hostConfig }: ContainerRecord): PortRequest[] {
+/** What does not ask for an address of the host that the place has nothing behind. */
+function translated({ endpoint, open }: Place, requests: readonly PortRequest[]): PortRequest[] {
+  if (open.length === 0) return [...requests];
+  return requests.filter(
+    ({ hostIp }) => hostIp === '' || (hostIp.includes(':') ? endpoint.ipv6Address : endpoint.ipAddress) !== '',
+  );
+}
+
+function wantedPorts({ config, hostConfig }: ContainerRecord, bindings = hostConfig.PortBindings): PortRequest[] {
   return portRequests({
-    bindings: hostConfig.PortBindings,
+    bindings,
     exposed: config.ExposedPorts,
     publishAll: hostConfig.PublishAllPorts === true,
   });

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { errnoOf, GantryError } from '../../api/errors.ts';
 import type { RouteSocket } from '../../linux/netlink/route.ts';
 import type { LinkRequest, NetworkDriver, NetworkRecord, NetworkState } from '../contract.ts';
-import { splitCidr } from '../ip.ts';
+import { type Family, splitCidr } from '../ip.ts';
 import {
   BRIDGE_NAME,
   boolOption,
@@ -13,12 +13,18 @@ import {
   ENABLE_IPV4,
   ENABLE_IPV6,
   ENABLE_MASQUERADE,
+  GATEWAY_MODE,
+  gatewayMode,
+  HOST_ADDRESS,
   HOST_BINDING,
+  hostAddress,
   IFACE_PREFIX,
   INHIBIT_IPV4,
   MTU,
   mtuOption,
   refuseUnknown,
+  TRUSTED_INTERFACES,
+  trustedInterfaces,
 } from './options.ts';
 
 const DEFAULT_MTU = 1500;
@@ -32,6 +38,9 @@ const KNOWN = [
   IFACE_PREFIX,
   ENABLE_IPV4,
   ENABLE_IPV6,
+  TRUSTED_INTERFACES,
+  ...Object.values(GATEWAY_MODE),
+  ...Object.values(HOST_ADDRESS),
 ];
 
 /** The alias by which a bridge is known as made by Gantry, and the start of its ports' aliases. */
@@ -71,6 +80,13 @@ export class BridgeDriver implements NetworkDriver {
     refuseUnknown(record, KNOWN);
     for (const name of [ENABLE_ICC, ENABLE_MASQUERADE, INHIBIT_IPV4]) boolOption(record, name, true);
     mtuOption(record);
+    trustedInterfaces(record);
+    for (const family of [4, 6] as const) {
+      hostAddress(record, family);
+      if (gatewayMode(record, family) === 'isolated' && !record.internal) {
+        throw new GantryError('invalid_parameter', "gateway mode 'isolated' can only be used for an internal network");
+      }
+    }
     const binding = record.options[HOST_BINDING] ?? '';
     if (binding !== '' && splitCidr(`${binding}/32`)?.network.family !== 4) {
       throw new GantryError('invalid_parameter', `invalid value for ${HOST_BINDING}: "${binding}" is no IPv4 address`);
@@ -104,7 +120,10 @@ export class BridgeDriver implements NetworkDriver {
       link = routes.link(name)!;
       const own = link.alias === bridgeAlias(name);
       if (own) hearNoRouters(name);
-      if (record.enableIpv6) enableIpv6(name);
+      const isolated = ([4, 6] as const).map((family) => gatewayMode(record, family) === 'isolated');
+      if (record.enableIpv6 && !isolated[1]) enableIpv6(name);
+      // Otherwise the host would still be reached by the bridge's link-local address.
+      else if (own && isolated.includes(true)) disableIpv6(name);
       this.#giveAddresses(record, link.index, own);
       routes.setLink(link.index, own ? { up: true, mtu } : { up: true });
       return { record, interfaceName: name, index: link.index, mtu, own };
@@ -146,10 +165,11 @@ export class BridgeDriver implements NetworkDriver {
 
   /** The gateways' addresses; of a bridge of our own they are the only ones. */
   #giveAddresses(record: NetworkRecord, index: number, own: boolean): void {
-    const inhibited = boolOption(record, INHIBIT_IPV4, false);
+    const inhibited = (family: Family): boolean =>
+      gatewayMode(record, family) === 'isolated' || (family === 4 && boolOption(record, INHIBIT_IPV4, false));
     const wanted = record.pools.flatMap((pool) => {
       const { network } = splitCidr(pool.subnet)!;
-      if (pool.gateway === '' || (network.family === 4 && inhibited)) return [];
+      if (pool.gateway === '' || inhibited(network.family)) return [];
       return [{ address: pool.gateway, prefixLength: network.prefixLength }];
     });
     for (const family of [4, 6] as const) {
@@ -188,6 +208,14 @@ function enableIpv6(name: string): void {
   } catch (cause) {
     if (errnoOf(cause) !== 'ENOENT') throw cause;
     throw new GantryError('not_supported', 'this host has no IPv6', { cause });
+  }
+}
+
+function disableIpv6(name: string): void {
+  try {
+    writeSetting(name, 'disable_ipv6', '1');
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
   }
 }
 
