@@ -119,6 +119,44 @@ describe('published ports', { skip }, () => {
     assert.equal((await daemon.request('DELETE', '/networks/published')).status, 204);
   });
 
+  test("on a bridge that routes: open at the container's own address, and no port of the host is taken", async () => {
+    const Options = { 'com.docker.network.bridge.gateway_mode_ipv4': 'routed' };
+    const made = await daemon.request('POST', '/networks/create', { Name: 'routed', Options });
+    assert.equal(made.status, 201, made.text);
+    const [port] = await freePorts(1);
+    const id = await create({ network: 'routed', bindings: { '80/tcp': [{ HostPort: port }] } });
+    const foreign = await create({});
+    for (const one of [id, foreign])
+      assert.equal((await daemon.request('POST', `/containers/${one}/start`)).status, 204);
+    const inspect = async (one: string) => (await daemon.request('GET', `/containers/${one}/json`)).json;
+    const address = (await inspect(id)).NetworkSettings.Networks.routed.IPAddress;
+    const { Pid } = (await inspect(foreign)).State;
+    const asked = async (): Promise<string | null> => {
+      const wget = ['timeout', '2', 'busybox', 'wget', '-q', '-O', '-', `http://${address}/`];
+      return promisify(execFile)('nsenter', ['-t', String(Pid), '-n', ...wget]).then(
+        ({ stdout }) => stdout,
+        () => null,
+      );
+    };
+    const opened = async (): Promise<void> => {
+      // Rules and server come up by themselves.
+      while ((await asked()) !== 'page\n') await sleep(50);
+    };
+    await opened();
+    assert.deepEqual(await ports(id), { '80/tcp': null });
+    assert.equal(await get(port!), null);
+    await daemon.kill9();
+    await daemon.start();
+    await opened();
+    await daemon.request('POST', `/containers/${id}/restart?t=0`);
+    await opened();
+    const update = (body: object) => daemon.request('POST', `/containers/${id}/update`, body);
+    assert.equal((await update({ PublishRemove: { '80/tcp': [] } })).status, 200);
+    while ((await asked()) !== null) await sleep(50);
+    for (const one of [id, foreign]) await daemon.request('DELETE', `/containers/${one}?force=1`);
+    assert.equal((await daemon.request('DELETE', '/networks/routed')).status, 204);
+  });
+
   test('published and taken back while it runs, all or nothing, and kept by a killed daemon', async () => {
     const id = await create({});
     const update = (body: object) => daemon.request('POST', `/containers/${id}/update`, body);
