@@ -22,7 +22,8 @@ export class PluginDriver implements VolumeDriver {
     if (this.#scope !== null) return this.#scope;
     try {
       const { Capabilities } = await this.#call('Capabilities', {});
-      this.#scope = (Capabilities as { Scope?: unknown } | null)?.Scope === 'global' ? 'global' : 'local';
+      const { Scope } = (Capabilities ?? {}) as { Scope?: unknown };
+      this.#scope = String(Scope).toLowerCase() === 'global' ? 'global' : 'local';
     } catch {
       return 'local';
     }
@@ -44,12 +45,21 @@ export class PluginDriver implements VolumeDriver {
       if (error instanceof GantryError && error.cause === undefined) return { Volume: null };
       throw error;
     });
-    return Volume === null || Volume === undefined ? null : shown(Volume);
+    // One that gives another volume than the one it was asked for does not have that one.
+    if (Volume === null || Volume === undefined || ((Volume as { Name?: unknown }).Name ?? name) !== name) return null;
+    const volume = shown(Volume);
+    if (volume.mountpoint !== '') return volume;
+    // Some say where a volume is only when they are asked for that.
+    const { Mountpoint } = await this.#call('Path', { Name: name }).catch(() => ({ Mountpoint: '' }));
+    return { ...volume, mountpoint: typeof Mountpoint === 'string' ? Mountpoint : '' };
   }
 
   async list(): Promise<(DriverVolume & { name: string })[]> {
     const { Volumes } = await this.#call('List', {});
-    if (!Array.isArray(Volumes)) return [];
+    if (Volumes === undefined || Volumes === null) return [];
+    // Nothing is forgotten for an answer that makes no sense.
+    if (!Array.isArray(Volumes))
+      throw new GantryError('system', 'VolumeDriver.List: the plugin gave no list of volumes');
     return Volumes.map((volume) => ({ ...shown(volume), name: String(volume?.Name ?? '') }));
   }
 
