@@ -79,6 +79,8 @@ export interface ContainerRecord {
   addresses?: Record<string, LastAddresses>;
   /** Present while it runs. */
   sandbox: { sandboxId: string; path: string; endpoints: EndpointInfo[] } | null;
+  /** ID of its endpoint on "host" or "none", which have no interfaces, while it runs; missing on others. */
+  plainEndpoint?: string;
   /** Ports of the host that are its own while it runs; missing for none. */
   publishedPorts?: PublishedPort[];
   /** Runtime it was started with. */

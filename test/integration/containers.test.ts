@@ -123,6 +123,11 @@ describe('containers', { skip: UNABLE ?? false }, () => {
         message: `Conflict. The container name "/nameone" is already in use by container "${one}". You have to remove (or rename) that container to be able to reuse that name.`,
       },
     });
+    const rival = await api.create(['true'], {}, 'namerival');
+    assert.deepEqual(await api.call('POST', `/containers/${rival}/rename?name=nameone`), {
+      status: 409,
+      body: { message: `Error when allocating new name: ${taken.body.message}` },
+    });
     assert.equal((await api.call('POST', `/containers/${one}/rename?name=nametwo`)).status, 204);
     assert.equal((await inspect('nametwo')).Id, one);
     assert.equal((await inspect('/nametwo')).Id, one);

@@ -1,6 +1,7 @@
 /** Links between containers: Docker's legacy ones on the default bridge, and names of one's own on other networks. */
 import assert from 'node:assert/strict';
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -41,7 +42,9 @@ function linker(daemon: TestDaemon) {
       (await inspect(name)).NetworkSettings.Networks.bridge.IPAddress as string,
     environment: async (name: string): Promise<string[]> => {
       const { State } = await inspect(name);
-      return execFileSync('cat', [`/proc/${State.Pid}/environ`], { encoding: 'utf8' }).split('\0');
+      // Started is told a moment before the kernel has put the program in the runtime's place.
+      while (!readFileSync(`/proc/${State.Pid}/cmdline`, 'utf8').startsWith('sleep')) await sleep(10);
+      return readFileSync(`/proc/${State.Pid}/environ`, 'utf8').split('\0');
     },
     hosts: async (name: string): Promise<string> => (await enter(name, 'cat', '/etc/hosts')).stdout,
     remove: async (...names: string[]) => {
@@ -191,7 +194,15 @@ describe('links on the default bridge', { skip }, () => {
     const names = gantry('ps', '--no-trunc', '--format', '{{.Names}}').stdout.split('\n');
     assert.deepEqual(names.slice(0, 2), ['front', 'base,front/other']);
     assert.deepEqual(gantry('ps', '--format', '{{.Names}}').stdout.split('\n').slice(0, 2), ['front', 'base']);
+    const pids: Record<string, number> = {};
+    for (const name of ['front', 'base']) pids[name] = (await at.inspect(name)).State.Pid;
 
+    await daemon.kill9();
+    for (const name of ['front', 'base']) process.kill(pids[name]!, 'SIGKILL');
+    await daemon.start();
+    // By their policies, and the other container before the one that links to it.
+    assert.equal((await at.inspect('front')).State.Running, true);
+    assert.ok((await at.environment('front')).includes('OTHER_NAME=/front/other'));
     await at.remove('front', 'base');
   });
 });

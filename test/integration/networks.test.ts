@@ -309,6 +309,8 @@ describe('networks over the API', { skip }, () => {
     await leave('forced', 'gone', false, 404, /^No such container: gone$/);
     await leave('forced', 'gone', true, 404, /^endpoint gone not found$/);
     await leave('nowhere', 'gone', true, 404, /^network nowhere not found$/);
+    await leave('nowhere', 'here', true, 500, new RegExp(`^container ${id} is not connected to the network nowhere$`));
+    await leave('forced', '', false, 400, /^invalid name or ID supplied: ""$/);
     await leave('nowhere', 'here', false, 404, /^network nowhere not found$/);
     await leave('bridge', 'here', true, 500, new RegExp(`^container ${id} is not connected to network bridge$`));
     await ok('POST', '/containers/here/stop?t=0');
@@ -347,6 +349,42 @@ describe('networks over the API', { skip }, () => {
       );
     }
     for (const id of ids) await ok('DELETE', `/networks/${id}`);
+  });
+
+  test('host and none tell of their containers as other networks do', async () => {
+    for (const [mode, driver] of [
+      ['host', 'host'],
+      ['none', 'null'],
+    ] as const) {
+      const id = await run(`on${mode}`, { [mode]: {} });
+      const { EndpointID } = (await inspect(id)).NetworkSettings.Networks[mode];
+      assert.match(EndpointID, /^[0-9a-f]{64}$/);
+      const shown = await ok('GET', `/networks/${mode}?verbose=1`);
+      assert.equal(shown.Containers[id].EndpointID, EndpointID);
+      await ok('POST', `/containers/${id}/stop?t=0`);
+      assert.equal((await inspect(id)).NetworkSettings.Networks[mode].EndpointID, '');
+      await remove(id);
+      const wanted = encodeURIComponent(JSON.stringify({ type: ['network'], network: [mode] }));
+      const log = (await daemon.request('GET', `/events?until=${Date.now() / 1000}&filters=${wanted}`)).text;
+      const told = log
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+        .filter(({ Actor }) => Actor.Attributes.container === id);
+      assert.deepEqual(
+        told.map(({ Action, Actor }) => [Action, Actor.Attributes]),
+        ['connect', 'disconnect'].map((action) => [action, { container: id, name: mode, type: driver }]),
+      );
+      assert.equal(told[0].Actor.ID, shown.Id);
+    }
+    await refused(
+      'GET',
+      '/networks/host?verbose=abc',
+      undefined,
+      400,
+      /^invalid value for verbose: abc: strconv.ParseBool: parsing "abc": invalid syntax$/,
+    );
+    await refused('GET', '/networks/host?scope=swarm', undefined, 404, /^network host not found$/);
   });
 
   test('a network that is not there is missed at the start', async () => {

@@ -12,6 +12,7 @@ interface FlagParameter {
   kind: 'flag';
   description: string;
   missing: boolean;
+  strict: boolean;
 }
 interface TextParameter {
   kind: 'text';
@@ -50,9 +51,9 @@ type ValueOf<P> = P extends FlagParameter
 
 const FALSE_WORDS = new Set(['', '0', 'no', 'false', 'none']);
 
-/** Docker's rule: false for '', 0, no, false and none, true for anything else. */
-export function flag(description: string, options: { missing?: boolean } = {}): FlagParameter {
-  return { kind: 'flag', description, missing: options.missing ?? false };
+/** Docker's rule: false for '', 0, no, false and none, true for anything else. `strict`: only what Go reads as a boolean is one. */
+export function flag(description: string, options: { missing?: boolean; strict?: boolean } = {}): FlagParameter {
+  return { kind: 'flag', description, missing: options.missing ?? false, strict: options.strict ?? false };
 }
 
 /** `missing`: also for an empty one. `choices`: for the document; the handler refuses others, in its own words. */
@@ -98,6 +99,7 @@ function read(name: string, parameter: QueryParameter, given: URLSearchParams): 
   const value = given.get(name);
   switch (parameter.kind) {
     case 'flag':
+      if (parameter.strict && value) return goBoolean(name, value);
       return value === null ? parameter.missing : !FALSE_WORDS.has(value.trim().toLowerCase());
     case 'text':
       return value || parameter.missing;
@@ -111,6 +113,14 @@ function read(name: string, parameter: QueryParameter, given: URLSearchParams): 
       return parsed;
     }
   }
+}
+
+/** Worded as clients of Docker know it. */
+function goBoolean(name: string, value: string): boolean {
+  if (/^([1tT]|true|True|TRUE)$/.test(value)) return true;
+  if (/^([0fF]|false|False|FALSE)$/.test(value)) return false;
+  const why = `strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`;
+  throw new GantryError('invalid_parameter', `invalid value for ${name}: ${value}: ${why}`);
 }
 
 /** Worded as clients of Docker know it. */

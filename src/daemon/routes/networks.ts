@@ -50,7 +50,7 @@ function viewRoutes(networks: NetworkCatalog): Route[] {
       operationId: 'NetworkInspect',
       summary: 'All about a network',
       query: {
-        verbose: flag("Of no effect outside of a swarm: a service's tasks too"),
+        verbose: flag("Of no effect outside of a swarm: a service's tasks too", { strict: true }),
         scope: text('The scope it must have'),
       },
       answers: { 200: json('The network', Network) },

@@ -84,7 +84,7 @@ export class ContainerIndex {
     if (byName !== undefined) return byName;
     const linked = this.#linked(reference);
     if (linked !== undefined) return linked;
-    if (reference === '') throw new GantryError('invalid_parameter', 'No container name or ID supplied');
+    if (reference === '') throw new GantryError('invalid_parameter', 'invalid name or ID supplied: ""');
     if (!/^[0-9a-f]{1,64}$/.test(reference)) throw noSuchContainer(reference);
     let found: Container | null = null;
     for (const [id, container] of this.#byId) {

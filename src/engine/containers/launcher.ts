@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GantryError, messageOf } from '../../api/errors.ts';
@@ -96,6 +97,10 @@ export class Launcher {
       record.sandbox = null;
       delete record.publishedPorts;
       await this.#links.follow();
+    }
+    if (record.plainEndpoint !== undefined) {
+      delete record.plainEndpoint;
+      this.#plainEvent(container, 'disconnect', record.hostConfig.NetworkMode ?? '');
     }
     // Whatever the record says: a daemon may have been killed between the two.
     try {
@@ -220,7 +225,10 @@ export class Launcher {
   async #joinNetwork(container: Container): Promise<{ netns: string | 'host' | null; shared: Container | null }> {
     const { record } = container;
     const mode = record.hostConfig.NetworkMode ?? 'bridge';
-    if (mode === 'host') return { netns: 'host', shared: null };
+    if (mode === 'host') {
+      this.#joinPlain(container, mode);
+      return { netns: 'host', shared: null };
+    }
     if (mode.startsWith('container:')) {
       const other = this.#resolve(mode.slice('container:'.length));
       if (other === container) throw new GantryError('system', 'cannot join own network');
@@ -245,6 +253,7 @@ export class Launcher {
       throw new GantryError(code, `failed to set up container networking: ${messageOf(cause)}`, { cause });
     }
     record.sandbox = sandbox;
+    if (mode === 'none') this.#joinPlain(container, mode);
     for (const endpoint of sandbox.endpoints) this.#networkEvent(container, 'connect', endpoint);
     return { netns: sandbox.path, shared: null };
   }
@@ -271,7 +280,22 @@ export class Launcher {
     mount('shm', path, 'tmpfs', 0x2 | 0x4 | 0x8, `mode=1777,size=${size}`);
   }
 
-  #networkEvent(container: Container, action: string, endpoint: Sandbox['endpoints'][number]): void {
+  /** "host" and "none" have endpoints too, though no interfaces. */
+  #joinPlain(container: Container, mode: string): void {
+    container.record.plainEndpoint = randomBytes(32).toString('hex');
+    this.#plainEvent(container, 'connect', mode);
+  }
+
+  #plainEvent(container: Container, action: string, networkName: string): void {
+    const networkId = this.#context.networks.find(networkName)?.id ?? '';
+    this.#networkEvent(container, action, { networkId, networkName });
+  }
+
+  #networkEvent(
+    container: Container,
+    action: string,
+    endpoint: Pick<Sandbox['endpoints'][number], 'networkId' | 'networkName'>,
+  ): void {
     this.#context.events.emit('network', action, endpoint.networkId, {
       container: container.id,
       name: endpoint.networkName,

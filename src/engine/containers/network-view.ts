@@ -36,7 +36,7 @@ export function endpointSettings(record: ContainerRecord, networkIds: NetworkIds
       DriverOpts: wanted.DriverOpts ?? null,
       GwPriority: wanted.GwPriority ?? 0,
       NetworkID: got?.networkId ?? (started ? networkIds(name) : ''),
-      EndpointID: got?.endpointId ?? '',
+      EndpointID: got?.endpointId ?? (['host', 'none'].includes(name) ? (record.plainEndpoint ?? '') : ''),
       Gateway: got?.gateway ?? '',
       IPAddress: got?.ipAddress ?? '',
       IPPrefixLen: got?.ipPrefixLen ?? 0,

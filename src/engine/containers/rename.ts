@@ -11,7 +11,12 @@ export async function rename(container: Container, name: string, index: Containe
     if (wanted === old) {
       throw new GantryError('invalid_parameter', 'Renaming a container with the same name as its current name');
     }
-    index.reserve(wanted, container.id);
+    try {
+      index.reserve(wanted, container.id);
+    } catch (cause) {
+      if (!(cause instanceof GantryError)) throw cause;
+      throw new GantryError(cause.code, `Error when allocating new name: ${cause.message}`, { cause });
+    }
     container.record.name = wanted;
     try {
       container.save();

@@ -169,6 +169,7 @@ export class Restorer {
       await launcher.release(container);
     }
     record.sandbox = null;
+    delete record.plainEndpoint;
     delete record.publishedPorts;
     if (state.status === 'restarting') move(state, 'exited');
     if (state.status === 'removing' || state.status === 'dead' || !layerThere) {

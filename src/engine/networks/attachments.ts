@@ -58,14 +58,14 @@ export class Attachments {
       const found = this.#context.networks.find(network);
       // A container that is stopped may be on a network that is gone.
       const name = found?.name ?? network;
-      if (found === undefined && (record.endpointsConfig[network] === undefined || (container.running && !force))) {
+      if (!force && (container.running || record.endpointsConfig[network] === undefined)) {
         findNetwork(this.#context.networks, network);
       }
       if (name === 'host' && record.hostConfig.NetworkMode === 'host') throw hostConflict();
       checkChangeable(container);
       const endpoint = record.sandbox?.endpoints.find((one) => one.networkName === name);
       if (record.endpointsConfig[name] === undefined && endpoint === undefined) {
-        const what = container.running ? `network ${name}` : `the network ${name}`;
+        const what = container.running && found !== undefined ? `network ${name}` : `the network ${name}`;
         throw new GantryError('system', `container ${container.id} is not connected to ${what}`);
       }
       if (endpoint !== undefined) await this.#leave(container, endpoint);

@@ -164,7 +164,7 @@ export class NetworkCatalog {
     record: NetworkRecord,
   ): { container: ContainerRecord; member: NonNullable<Network['Containers']>[string] }[] {
     return this.#containers().flatMap((container) => {
-      const { name, sandbox, hostConfig, state } = container;
+      const { name, sandbox, hostConfig, state, plainEndpoint = '' } = container;
       const endpoint = sandbox?.endpoints.find(({ networkId }) => networkId === record.id);
       if (endpoint !== undefined) {
         const member = {
@@ -178,7 +178,12 @@ export class NetworkCatalog {
       }
       const plain = ['host', 'none'].includes(record.name) && hostConfig.NetworkMode === record.name && state.pid > 0;
       if (!plain) return [];
-      return [{ container, member: { Name: name, EndpointID: '', MacAddress: '', IPv4Address: '', IPv6Address: '' } }];
+      return [
+        {
+          container,
+          member: { Name: name, EndpointID: plainEndpoint, MacAddress: '', IPv4Address: '', IPv6Address: '' },
+        },
+      ];
     });
   }
 }
