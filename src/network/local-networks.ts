@@ -186,8 +186,9 @@ export class LocalNetworks implements Networks {
       registry.remove(record.id);
       throw error;
     }
-    const { state } = registry.get(record.id)!;
-    if (record.driver === 'bridge' && !record.internal) await this.#firewall?.added(state!.interfaceName);
+    // undefined when another client has removed it meanwhile.
+    const bridge = registry.get(record.id)?.state?.interfaceName;
+    if (record.driver === 'bridge' && !record.internal && bridge) await this.#firewall?.added(bridge);
   }
 
   remove(id: string): Promise<void> {

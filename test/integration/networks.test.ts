@@ -118,6 +118,24 @@ describe('networks over the API', { skip }, () => {
     }
   });
 
+  test('made, removed and pruned by several clients at once', async () => {
+    const make = () => daemon.request('POST', '/networks/create', { Name: 'contested' });
+    const remove = () => daemon.request('DELETE', '/networks/contested');
+    const prune = () => daemon.request('POST', '/networks/prune');
+    const counts = new Map<number, number>();
+    const clients = [make, remove, make, prune, remove].map(async (ask) => {
+      for (let round = 0; round < 20; round++) {
+        const { status, text } = await ask();
+        assert.ok(status < 500, text);
+        counts.set(status, (counts.get(status) ?? 0) + 1);
+      }
+    });
+    await Promise.all(clients);
+    assert.ok((counts.get(201) ?? 0) > 0 && (counts.get(409) ?? 0) + (counts.get(404) ?? 0) > 0, [...counts].join());
+    await remove();
+    assert.equal((await daemon.request('GET', '/networks/contested')).status, 404);
+  });
+
   test('several networks, connected and disconnected, across a restart', async () => {
     await makeNetwork('a', { IPAM: { Config: [{ Subnet: '10.241.0.0/24', IPRange: '10.241.0.128/25' }] } });
     await makeNetwork('b', { EnableIPv6: true });

@@ -127,6 +127,8 @@ export class NetworkCatalog {
         ({ id, endpointsConfig }) => endpointsConfig[record.name] !== undefined && !without.has(id),
       );
       if (wanted || this.#members(record).length > 0) continue;
+      // Another client may have removed it while the ones before were.
+      if (this.#context.networks.find(record.id) === undefined) continue;
       if (!dryRun) await this.#erase(record);
       deleted.push(record.name);
     }
