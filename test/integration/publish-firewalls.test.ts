@@ -225,7 +225,7 @@ if (inOwnNamespace(import.meta.filename, test)) {
         await eventually(() => foreign.fetch(`http://${HERE}:8091`, 1), 'later\n');
         await gantry('rm', '-f', 'later');
         await gantry('network', 'rm', 'new');
-        await eventually(async () => firewalld.command('--get-active-zones'), /^(?![^]*gtfwnew)/);
+        await eventually(async () => firewalld.command('--get-active-zones'), /^(?!.*gtfwnew)/s);
       } finally {
         await firewalld.stop();
       }
