@@ -59,7 +59,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
     bridgeless: settings.hostNetworking,
     dns: { dns, dnsSearch, dnsOptions },
     hostGatewayIps: settings.hostGatewayIps,
-    remote: { plugins, journal: new StoredRemoteJournal(store) },
+    remote: { plugins, journal: new StoredRemoteJournal(store), wayOut: () => catalog.wayOut() },
     log,
   });
   const context: EngineContext = {
@@ -89,6 +89,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
     hostFacts,
     cgroups: new CgroupControl(cgroups),
   });
+  const catalog = new NetworkCatalog(context, () => containers.records());
   const names = new NameTable();
   const nameServer = new EmbeddedDns(names, log);
   networks.observe(new DnsObserver(nameServer, names, (id) => dnsSettings(networks, containers.resolve(id).record)));
@@ -104,7 +105,7 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
       files: new FilesOfContainers(storage, volumes, staging),
       images,
       volumes,
-      networks: new NetworkCatalog(context, () => containers.records()),
+      networks: catalog,
       attachments: new Attachments(context, containers),
       events,
       system: {

@@ -26,7 +26,7 @@ export function attachmentOf(
   return {
     endpoint,
     driver: record.driver,
-    userDefined: record.name !== 'bridge',
+    userDefined: record.name !== 'bridge' && endpoint.wayOut !== true,
     internal: record.internal,
     bridgeName: isBridge ? (state?.interfaceName ?? '') : '',
     hostBinding: record.options[HOST_BINDING] ?? '',

@@ -83,6 +83,8 @@ export interface EndpointInfo {
   linkLocalIps?: string[];
   /** The default route goes to the endpoint with the highest; missing for 0. */
   gatewayPriority?: number;
+  /** Nobody asked for it: by it the container gets out whose plugins' networks lead nowhere. */
+  wayOut?: true;
   /** Of a plugin's network. */
   remote?: RemoteLink & { /** In the sandbox; 0 for none. */ index: number };
 }
@@ -145,6 +147,8 @@ export interface EndpointRequest {
   aliases: string[];
   /** For the driver, if it is a plugin. */
   driverOptions: Record<string, string>;
+  /** See EndpointInfo. Set here, not by who asks. */
+  wayOut?: true;
   /** What plugins have said. Set here, not by who asks. */
   arrangement?: Arrangement;
 }
@@ -341,6 +345,8 @@ export interface Networks {
   connect(container: Joining, request: EndpointRequest): Promise<EndpointInfo>;
   /** Takes a running container off a network. */
   disconnect(containerId: string, networkId: string): Promise<void>;
+  /** See EndpointInfo.wayOut: comes and goes with what else the container is on. */
+  wayOut(containerId: string): EndpointInfo | undefined;
   /** A running container has another name. */
   rename(containerId: string, name: string): void;
   /**

@@ -32,7 +32,7 @@ import { NamespacePool } from './namespace-pool.ts';
 import { type BridgeRules, type Families, tableName } from './nat-rules.ts';
 import { makePinDirectory, removePinDirectory } from './pin-directory.ts';
 import { type ActiveNetwork, NetworkRegistry } from './registry.ts';
-import { Arranger } from './remote/arranger.ts';
+import { Arranger, type WayOut } from './remote/arranger.ts';
 import type { RemoteJournal } from './remote/contract.ts';
 import { isRemote, OWN_DRIVERS, remoteDriver } from './remote/kinds.ts';
 import { Remotes } from './remote/remotes.ts';
@@ -52,7 +52,7 @@ export interface NetworksDependencies {
   /** What "host-gateway" stands for in extra hosts; empty for the default bridge's address. */
   hostGatewayIps: string[];
   /** Networks of plugins; missing for none. */
-  remote?: { plugins: Plugins; journal: RemoteJournal };
+  remote?: { plugins: Plugins; journal: RemoteJournal; wayOut: WayOut };
   log: NetworkLog;
 }
 
@@ -111,8 +111,9 @@ export class LocalNetworks implements Networks {
     const pool = new NamespacePool(pinDirectory, log);
     const observers = this.#observers;
     const sandboxes = new Sandboxes({ routes, registry, ports, pool, owners, pinDirectory, observers, log });
-    const remotes = new Remotes({ ...(this.#dependencies.remote ?? noPlugins()), log });
-    const arranger = new Arranger({ remotes, registry, sandboxes });
+    const plugins = this.#dependencies.remote ?? noPlugins();
+    const remotes = new Remotes({ ...plugins, log });
+    const arranger = new Arranger({ remotes, registry, sandboxes, wayOut: plugins.wayOut, log });
     this.#running = { routes, registry, sandboxes, remotes, arranger, pool, ports, owners, pinDirectory };
     if (this.#options !== null) registry.add(defaultBridge(routes, this.#options, engineId, this.#created));
     for (const record of plainNetworks(engineId, this.#created)) registry.add(record);
@@ -266,6 +267,11 @@ export class LocalNetworks implements Networks {
     return this.#up.arranger.disconnect(containerId, networkId);
   }
 
+  wayOut(containerId: string): EndpointInfo | undefined {
+    const attachments = this.#running?.sandboxes.attachments(containerId) ?? [];
+    return attachments.find(({ endpoint }) => endpoint.wayOut === true)?.endpoint;
+  }
+
   rename(containerId: string, name: string): void {
     this.#running?.sandboxes.rename(containerId, name);
   }
@@ -369,6 +375,7 @@ function noPlugins(): NonNullable<NetworksDependencies['remote']> {
   return {
     plugins: new Plugins({ paths: { sockets: '', specs: [] } }),
     journal: { all: () => [], put: () => {}, keep: () => {}, strike: () => {} },
+    wayOut: () => Promise.reject(new GantryError('system', 'networks of plugins are unknown here')),
   };
 }
 

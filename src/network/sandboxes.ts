@@ -94,6 +94,10 @@ export class Sandboxes {
     return (this.#open.get(containerId)?.path ?? '') !== '';
   }
 
+  attachments(containerId: string): readonly Attachment[] {
+    return this.#open.get(containerId)?.attachments ?? [];
+  }
+
   gateways(containerId: string): Gateways {
     return this.#open.get(containerId)?.gateways ?? NO_GATEWAYS;
   }
@@ -307,6 +311,7 @@ export class Sandboxes {
         macAddress: made === false ? macAddress : made.macAddress,
         ...(linkLocalIps.length > 0 ? { linkLocalIps } : {}),
         ...(gatewayPriority !== 0 ? { gatewayPriority } : {}),
+        ...(request.wayOut === true ? { wayOut: true as const } : {}),
         ...(link === undefined ? {} : { remote: { ...link, index: made === false ? 0 : made.index } }),
       };
       return attachmentOf(network, endpoint, open, request.aliases);

@@ -214,7 +214,11 @@ describe('networks of a plugin', { skip }, () => {
       { Destination: '192.0.2.0/24', RouteType: 1 },
     ]);
     const IPAM = { Driver: 'null' };
-    await ok('POST', '/networks/create', network('own', { addresses, routes, gateway: 'none' }, { IPAM }));
+    await ok(
+      'POST',
+      '/networks/create',
+      network('own', { addresses, routes, gateway: 'none', 'stand-alone': 'yes' }, { IPAM }),
+    );
     assert.deepEqual((await ok('GET', '/networks/own')).IPAM.Config, [{ Subnet: '0.0.0.0/0' }]);
     const create = plugin.calls().find(({ method }) => method === 'NetworkDriver.CreateNetwork')!;
     assert.deepEqual(create.body.IPv4Data, [{ AddressSpace: 'null', Pool: '0.0.0.0/0' }]);
@@ -251,6 +255,49 @@ describe('networks of a plugin', { skip }, () => {
     );
     await remove('owned');
     await ok('DELETE', '/networks/own');
+    assert.deepEqual(plugin.state(), NOTHING);
+  });
+
+  test("out of a network without a gateway by a bridge of Gantry's", async () => {
+    const options = { gateway: 'none' };
+    await ok(
+      'POST',
+      '/networks/create',
+      network('inner', options, { IPAM: { Config: [{ Subnet: `${subnet}.0/24` }] } }),
+    );
+    await run('peer', { inner: {} });
+    await run('one', { inner: {} });
+    const { NetworkSettings } = await inspect('one');
+    assert.deepEqual(Object.keys(NetworkSettings.Networks), ['inner']);
+    const gateway = async () => /default via (\S+) dev eth\d/.exec(await inside('one', 'ip', 'route'))?.[1];
+    const bridge = await ok('GET', '/networks/docker_gwbridge');
+    assert.equal(await gateway(), bridge.IPAM.Config[0].Gateway);
+    assert.equal(Object.keys(bridge.Containers).length, 2);
+    await finds('one', bridge.IPAM.Config[0].Gateway);
+    await finds('one', 'peer');
+    assert.doesNotMatch(
+      await inside('one', 'busybox', 'nslookup', 'peer'),
+      new RegExp(`Address.*: ${bridge.Containers[(await inspect('peer')).Id].IPv4Address.split('/')[0]}`),
+    );
+    assert.match(await inside('one', 'cat', '/etc/hosts'), new RegExp(`^${subnet}\\.`, 'm'));
+    await daemon.kill9();
+    await daemon.start();
+    plugin.calls();
+    // A network that leads out takes its place, and it is back when that one goes.
+    await ok('POST', '/networks/bridge/connect', { Container: 'one' });
+    assert.equal(await gateway(), `${daemon.subnet}.1`);
+    assert.equal(Object.keys((await ok('GET', '/networks/docker_gwbridge')).Containers).length, 1);
+    await ok('POST', '/networks/bridge/disconnect', { Container: 'one' });
+    assert.equal(await gateway(), bridge.IPAM.Config[0].Gateway);
+    await ok('POST', '/networks/inner/disconnect', { Container: 'one' });
+    assert.equal(await gateway(), undefined);
+    assert.doesNotMatch(await inside('one', 'ip', '-o', 'link'), /eth/);
+    await ok('POST', '/networks/inner/connect', { Container: 'one' });
+    assert.equal(await gateway(), bridge.IPAM.Config[0].Gateway);
+    assert.deepEqual(plugin.methods(), ['Leave', 'DeleteEndpoint', 'CreateEndpoint', 'Join']);
+    await remove('one', 'peer');
+    await ok('DELETE', '/networks/inner');
+    await ok('DELETE', '/networks/docker_gwbridge');
     assert.deepEqual(plugin.state(), NOTHING);
   });
 

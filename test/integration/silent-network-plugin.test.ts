@@ -39,7 +39,11 @@ test('a plugin that does not answer', { skip }, async () => {
       bridgeless: { pools: [], enableIptables: false, enableIpForward: false },
       dns: { dns: [], dnsSearch: [], dnsOptions: [] },
       hostGatewayIps: [],
-      remote: { plugins: new Plugins({ paths: { sockets, specs: [] }, retryMs: 0, answerMs }), journal },
+      remote: {
+        plugins: new Plugins({ paths: { sockets, specs: [] }, retryMs: 0, answerMs }),
+        journal,
+        wayOut: async () => 'none',
+      },
       log,
     });
   const record: NetworkRecord = {

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PluginState } from './network-plugin.ts';
 
@@ -67,7 +67,11 @@ export async function startNetworkPlugin(
       const links = execFileSync('ip', ['-o', 'link', 'show', 'master', bridge], { encoding: 'utf8' });
       return [...links.matchAll(/^\d+: ([^@:]+)/gm)].map(([, name]) => name!);
     },
-    faults: (faults = {}) => writeFileSync(file('faults.json'), JSON.stringify(faults)),
+    faults(faults = {}) {
+      // At once: the plugin may be reading it.
+      writeFileSync(file('faults.new'), JSON.stringify(faults));
+      renameSync(file('faults.new'), file('faults.json'));
+    },
     async kill() {
       if (child.exitCode === null && child.signalCode === null) {
         const exited = once(child, 'exit');

@@ -49,8 +49,8 @@ export function writeContainerFiles(
       context.networks.hosts({
         hostname,
         domainname: config.Domainname ?? '',
-        addresses: (sandbox?.endpoints ?? []).flatMap((endpoint) =>
-          [endpoint.ipAddress, endpoint.ipv6Address].filter((address) => address !== ''),
+        addresses: (sandbox?.endpoints ?? []).flatMap(({ ipAddress, ipv6Address, wayOut }) =>
+          [ipAddress, ipv6Address].filter((address) => address !== '' && wayOut !== true),
         ),
         extraHosts,
         links,

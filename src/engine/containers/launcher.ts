@@ -89,8 +89,8 @@ export class Launcher {
     if (record.sandbox !== null) {
       record.addresses = {};
       for (const endpoint of record.sandbox.endpoints) {
-        const { networkName, ipAddress, ipv6Address } = endpoint;
-        record.addresses[networkName] = { ipAddress, ipv6Address };
+        const { networkName, ipAddress, ipv6Address, wayOut } = endpoint;
+        if (wayOut !== true) record.addresses[networkName] = { ipAddress, ipv6Address };
         this.#networkEvent(container, 'disconnect', endpoint);
       }
       networks.keepAddresses(container.id, record.addresses);
@@ -294,8 +294,9 @@ export class Launcher {
   #networkEvent(
     container: Container,
     action: string,
-    endpoint: Pick<Sandbox['endpoints'][number], 'networkId' | 'networkName'>,
+    endpoint: Pick<Sandbox['endpoints'][number], 'networkId' | 'networkName' | 'wayOut'>,
   ): void {
+    if (endpoint.wayOut === true) return;
     this.#context.events.emit('network', action, endpoint.networkId, {
       container: container.id,
       name: endpoint.networkName,

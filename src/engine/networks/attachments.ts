@@ -95,6 +95,7 @@ export class Attachments {
     // It may have ended while a plugin was asked: the endpoint has gone with its sandbox then.
     if (record.sandbox === null) throw notRunning(container.id);
     record.sandbox.endpoints.push(endpoint);
+    this.#followWayOut(container);
     // What the kernel has, a daemon that is killed must know of.
     container.keep('durable');
     this.#changeHosts(container, endpoint, true);
@@ -115,10 +116,17 @@ export class Attachments {
     // It may have ended while a plugin was told.
     if (record.sandbox !== null) {
       record.sandbox.endpoints = record.sandbox.endpoints.filter((other) => other !== endpoint);
+      this.#followWayOut(container);
     }
     this.#changeHosts(container, endpoint, false);
     if (endpoint.networkName === 'bridge') await this.#containers.links.follow();
     this.#event(container, 'disconnect', endpoint.networkId, endpoint.networkName, driver);
+  }
+
+  #followWayOut({ id, record }: Container): void {
+    const others = record.sandbox!.endpoints.filter(({ wayOut }) => wayOut !== true);
+    const wayOut = this.#context.networks.wayOut(id);
+    record.sandbox!.endpoints = wayOut === undefined ? others : [...others, wayOut];
   }
 
   /** In place, for the file is bound into the container; other lines, the container's own too, stay. */

@@ -2,6 +2,7 @@ import { GantryError } from '../../api/errors.ts';
 import { Filters } from '../../api/filters.ts';
 import type { Network, NetworkCreateRequest } from '../../api/schemas/network.ts';
 import type { NetworkRecord } from '../../network/contract.ts';
+import { ENABLE_ICC, ENABLE_MASQUERADE } from '../../network/drivers/options.ts';
 import { isBuiltIn } from '../../network/local-networks.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { EngineContext } from '../context.ts';
@@ -17,10 +18,18 @@ export const NETWORK_FILTERS = ['dangling', 'driver', 'id', 'label', 'name', 'sc
 /** Filter keys of NetworkPrune. */
 export const NETWORK_PRUNE_FILTERS = ['label', 'label!', 'until', DRY_RUN_FILTER];
 
+/** Under dockerd's name for it. Its bridge has a name of its own: a dockerd beside has taken that one. */
+const WAY_OUT = {
+  Name: 'docker_gwbridge',
+  Driver: 'bridge',
+  Options: { [ENABLE_ICC]: 'false', [ENABLE_MASQUERADE]: 'true' },
+};
+
 /** Networks as the Engine API's Network tag shows and changes them; who is on them is Attachments' affair. */
 export class NetworkCatalog {
   readonly #context: EngineContext;
   readonly #containers: () => ContainerRecord[];
+  #makingWayOut: Promise<{ Id: string }> | undefined;
   /** Networks that plugins are making: their names are taken. */
   readonly #making = new Set<NetworkRecord>();
 
@@ -83,6 +92,17 @@ export class NetworkCatalog {
     }
     this.#event('create', record);
     return { Id: record.id, Warning: '' };
+  }
+
+  /** The network by which containers get out whose plugins' networks lead nowhere, made when it is first needed. Returns its ID. */
+  async wayOut(): Promise<string> {
+    const present = this.#context.networks.find(WAY_OUT.Name);
+    if (present !== undefined) return present.id;
+    // Several may need it at the same time.
+    this.#makingWayOut ??= this.create(WAY_OUT).finally(() => {
+      this.#makingWayOut = undefined;
+    });
+    return (await this.#makingWayOut).Id;
   }
 
   /** NetworkDelete. Throws not_found, and forbidden for one that is built in or in use by a container that runs. */

@@ -1,5 +1,6 @@
-import { GantryError } from '../../api/errors.ts';
-import type { EndpointInfo, EndpointRequest, Joining, Sandbox, SandboxRequest } from '../contract.ts';
+import { GantryError, messageOf } from '../../api/errors.ts';
+import type { Attachment, EndpointInfo, EndpointRequest, Joining, Sandbox, SandboxRequest } from '../contract.ts';
+import type { NetworkLog } from '../log.ts';
 import type { ActiveNetwork, ChosenAddresses, NetworkRegistry } from '../registry.ts';
 import type { Sandboxes } from '../sandboxes.ts';
 import type { RemoteEndpoint } from './contract.ts';
@@ -12,6 +13,9 @@ interface Held {
   addresses: ChosenAddresses;
 }
 
+/** Makes, if need be, the network by which containers get out whose plugins' networks lead nowhere. Returns its ID. */
+export type WayOut = () => Promise<string>;
+
 /**
  * Sandboxes with endpoints of plugins: asks the plugins before the synchronous part, which is the same for all networks, and tells them
  * after it. For one container one thing is done after the other.
@@ -20,13 +24,23 @@ export class Arranger {
   readonly #remotes: Remotes;
   readonly #registry: NetworkRegistry;
   readonly #sandboxes: Sandboxes;
+  readonly #wayOut: WayOut;
+  readonly #log: NetworkLog;
   readonly #held = new Map<string, Held[]>();
   readonly #queues = new Map<string, Promise<unknown>>();
 
-  constructor(parts: { remotes: Remotes; registry: NetworkRegistry; sandboxes: Sandboxes }) {
+  constructor(parts: {
+    remotes: Remotes;
+    registry: NetworkRegistry;
+    sandboxes: Sandboxes;
+    wayOut: WayOut;
+    log: NetworkLog;
+  }) {
     this.#remotes = parts.remotes;
     this.#registry = parts.registry;
     this.#sandboxes = parts.sandboxes;
+    this.#wayOut = parts.wayOut;
+    this.#log = parts.log;
   }
 
   /** Whether plugins must be asked. */
@@ -46,7 +60,7 @@ export class Arranger {
         const sandbox = this.#sandboxes.create(request);
         this.#held.delete(containerId);
         await this.#lead(containerId, name);
-        return sandbox;
+        return { ...sandbox, endpoints: this.#sandboxes.attachments(containerId).map(({ endpoint }) => endpoint) };
       } catch (error) {
         await this.#release(containerId);
         throw error;
@@ -61,8 +75,9 @@ export class Arranger {
       if (network === undefined) {
         const endpoint = this.#sandboxes.connect(containerId, request);
         // Its own endpoint is not the one that a plugin may refuse.
-        await this.#lead(containerId, name).catch((error: unknown) => {
+        await this.#lead(containerId, name).catch(async (error: unknown) => {
           this.#sandboxes.disconnect(containerId, endpoint.networkId);
+          await this.#leadAnyway(containerId);
           throw error;
         });
         return endpoint;
@@ -80,6 +95,7 @@ export class Arranger {
       } catch (error) {
         if (endpointId !== undefined) await this.#end(containerId, this.#endpoints(containerId, record.id), record.id);
         this.#letGo(containerId);
+        if (endpointId !== undefined) await this.#leadAnyway(containerId);
         throw error;
       }
     });
@@ -88,7 +104,7 @@ export class Arranger {
   disconnect(containerId: string, networkId: string): Promise<void> {
     return this.#inTurn(containerId, async () => {
       await this.#end(containerId, this.#endpoints(containerId, networkId), networkId);
-      await this.#lead(containerId, '');
+      await this.#leadAnyway(containerId);
     });
   }
 
@@ -158,10 +174,28 @@ export class Arranger {
     request.arrangement = await this.#remotes.makeEndpoint(record, request, place, own);
   }
 
+  /** Sees to it that the container has a way out, and tells plugins whether theirs is it. */
   async #lead(containerId: string, name: string): Promise<void> {
+    const attachments = this.#sandboxes.attachments(containerId);
+    const present = attachments.find(({ endpoint }) => endpoint.wayOut === true);
+    const needed = needsWayOut(attachments);
+    if (needed && present === undefined) {
+      const network = await this.#wayOut();
+      // It may have ended meanwhile.
+      if (this.#sandboxes.has(containerId)) this.#sandboxes.connect(containerId, wayOutRequest(network));
+    } else if (!needed && present !== undefined) this.#sandboxes.disconnect(containerId, present.endpoint.networkId);
     const { ipv4, ipv6 } = this.#sandboxes.gateways(containerId);
     const gateways = [ipv4, ipv6].flatMap((attachment) => (attachment ? [attachment.endpoint.endpointId] : []));
     await this.#remotes.lead(containerId, name, new Set(gateways));
+  }
+
+  /** After something that cannot be taken back. */
+  async #leadAnyway(containerId: string): Promise<void> {
+    try {
+      await this.#lead(containerId, '');
+    } catch (error) {
+      this.#log.warn('a container has lost its way out', { container: containerId, error: messageOf(error) });
+    }
   }
 
   #endpoints(containerId: string, networkId: string): RemoteEndpoint[] {
@@ -190,4 +224,23 @@ export class Arranger {
     turn.then(done, done);
     return turn;
   }
+}
+
+/** As dockerd: where all networks are plugins', none has a gateway and none of the plugins sees to that itself. */
+export function needsWayOut(attachments: readonly Attachment[]): boolean {
+  const open = attachments.filter(({ internal, endpoint }) => !internal && endpoint.wayOut !== true);
+  return (
+    open.length > 0 &&
+    open.every(({ endpoint: { remote, gateway, ipv6Gateway } }) => {
+      if (remote === undefined || remote.standAlone || remote.defaultOnLink.length > 0) return false;
+      return gateway === '' && ipv6Gateway === '';
+    })
+  );
+}
+
+function wayOutRequest(network: string): EndpointRequest {
+  return {
+    ...{ network, ipAddress: '', ipv6Address: '', linkLocalIps: [], macAddress: '', interfaceName: '' },
+    ...{ gatewayPriority: 0, sysctls: {}, aliases: [], driverOptions: {}, wayOut: true },
+  };
 }
