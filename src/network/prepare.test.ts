@@ -68,3 +68,18 @@ test('a gateway is an address that a host can have', () => {
     assert.equal(pools.find((pool) => pool.subnet === subnet)?.gateway, gateway);
   }
 });
+
+test('gateway and auxiliary addresses are different ones', () => {
+  const Subnet = '10.1.2.0/24';
+  const clashing: IPAMConfig[] = [
+    { Subnet, Gateway: '10.1.2.9', AuxiliaryAddresses: { b: '10.1.2.9' } },
+    { Subnet, AuxiliaryAddresses: { a: '10.1.2.9', b: '10.1.2.9' } },
+  ];
+  for (const config of clashing) {
+    const message = 'failed to allocate secondary ip address (b:10.1.2.9): Address already in use';
+    assert.throws(() => prepared(config), { code: 'forbidden', message });
+  }
+  // The gateway that is chosen keeps out of their way.
+  const { pools } = prepared({ Subnet, AuxiliaryAddresses: { a: '10.1.2.1', b: '10.1.2.2' } });
+  assert.equal(pools[0]?.gateway, '10.1.2.3');
+});

@@ -126,7 +126,21 @@ function completePool(network: IpNetwork, config: IPAMConfig): NetworkPool {
     }
     pool.gateway = formatAddress(network.family, first);
   }
+  checkApart(pool);
   return pool;
+}
+
+/** Each auxiliary address is another one, and none the gateway's. Throws forbidden, worded as dockerd's. */
+function checkApart({ gateway, aux }: NetworkPool): void {
+  const taken = new Set([parseAddress(gateway)?.value]);
+  for (const [name, address] of Object.entries(aux)) {
+    const { value } = parseAddress(address)!;
+    if (taken.has(value)) {
+      const what = `secondary ip address (${name}:${address})`;
+      throw new GantryError('forbidden', `failed to allocate ${what}: Address already in use`);
+    }
+    taken.add(value);
+  }
 }
 
 function problemsOf(config: IPAMConfig, enableIpv6: boolean): string[] {
