@@ -22,6 +22,8 @@ export interface RunningNetworkPlugin {
   /** What it does wrong from now on, by method: see network-plugin.ts. None without an argument. */
   faults(faults?: Record<string, string | object>): void;
   kill(): Promise<void>;
+  /** While it is dead: it keeps no addresses. */
+  forgetAddresses(): void;
   /** Again on the same socket, with what it has made. */
   start(): Promise<void>;
   /** Ends it and takes away its bridge. */
@@ -80,6 +82,7 @@ export async function startNetworkPlugin(
       }
       rmSync(socket, { force: true });
     },
+    forgetAddresses: () => writeFileSync(file('state.json'), JSON.stringify({ ...plugin.state(), pools: {} })),
     async start() {
       child = spawn(process.execPath, [join(import.meta.dirname, 'network-plugin.ts'), socket, directory, bridge], {
         stdio: ['ignore', 'pipe', 'inherit'],
