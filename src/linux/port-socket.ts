@@ -34,14 +34,15 @@ const DROP_ALL = Buffer.from([0x06, 0, 0, 0, 0, 0, 0, 0]);
 /**
  * Binds a socket to a port of the host and returns its descriptor; closing it gives the port back.
  * @param address 4 bytes for IPv4, 16 for IPv6
+ * @param keep false when it is closed at once: what comes meanwhile need not be kept silent about, which is half the cost
  * @throws SystemCallError EADDRINUSE when somebody has it, EADDRNOTAVAIL for an address that is not the host's
  */
-export function holdPort(address: Uint8Array, port: number, protocol: PortProtocol): number {
+export function holdPort(address: Uint8Array, port: number, protocol: PortProtocol, keep = true): number {
   const fd = open(address, protocol);
   try {
     // Old connections of a server that has ended are no conflict; a server that listens is one, which only listen(2) finds out.
     if (protocol === 'tcp') check(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, ON, 4), 'setsockopt', 'SO_REUSEADDR');
-    dropAll(fd);
+    if (keep) dropAll(fd);
     const name = socketAddress(address, port);
     check(bind(fd, name, name.length), 'bind', protocol);
     if (protocol !== 'udp') check(listen(fd, 0), 'listen', protocol);

@@ -276,6 +276,18 @@ if (inOwnNamespace(import.meta.filename, test)) {
       ports.unpublish('plain');
     });
 
+    test("the port of the daemon's own relay can be published", async () => {
+      const rule = sh(`nft list chain inet ${TABLE} relay`);
+      const port = Number(/redirect to :(\d+)/.exec(rule)![1]);
+      ports.publish(PLAIN, [tcp(port, 80), udp(port, 53)]);
+      for (const address of ['127.0.0.1', '[::1]', '[2001:db8::1]']) {
+        assert.match(await fetchHere(`http://${address}:${port}`), /^plain /, address);
+      }
+      assert.match(await foreign.fetch(`http://[2001:db8::1]:${port}`), /^plain /);
+      assert.equal(await foreign.ask('2001:db8::1', port), 'plain');
+      ports.unpublish('plain');
+    });
+
     test('datagrams over IPv6 reach a container that has only IPv4, and the next one', async () => {
       ports.publish(PLAIN, [udp(8300, 53)]);
       assert.equal(await foreign.ask('2001:db8::1', 8300), 'plain');

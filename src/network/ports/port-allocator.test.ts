@@ -71,6 +71,21 @@ describe('port allocator', () => {
     assert.equal(open.size, 0);
   });
 
+  test("the relay's own port is no conflict", () => {
+    const holder = {
+      hold: () => {
+        throw Object.assign(new Error('bind'), { code: 'EADDRINUSE' });
+      },
+      release: () => {},
+    };
+    const isOwn = (address: string, port: number): boolean => address === '::' && port === 45_000;
+    const ports = new PortAllocator({ heldAtMost: 100, holder, isOwn });
+    assert.equal(ports.take(['::'], 'tcp', 45_000, 45_000), 45_000);
+    assert.throws(() => ports.take(['::'], 'tcp', 45_000, 45_000), /already allocated/);
+    assert.throws(() => ports.take(['0.0.0.0'], 'tcp', 45_000, 45_000), /address already in use/);
+    ports.release('::', 'tcp', 45_000);
+  });
+
   test('a live container keeps its port, whoever has it meanwhile', () => {
     const { ports } = setUp([80]);
     assert.equal(ports.retake('0.0.0.0', 'tcp', 80), false);

@@ -15,7 +15,7 @@ const WORDS: Record<string, string> = {
 
 /** For a test of the bookkeeping alone. */
 export interface PortHolder {
-  hold(address: Uint8Array, port: number, protocol: PortProtocol): number;
+  hold(address: Uint8Array, port: number, protocol: PortProtocol, keep: boolean): number;
   release(fd: number): void;
 }
 
@@ -29,6 +29,8 @@ export interface AllocatorOptions {
    */
   heldAtMost: number;
   holder?: PortHolder;
+  /** A port that the daemon itself listens on for published ports may be published as well: rules come before it. */
+  isOwn?: (address: string, port: number) => boolean;
   /** First and last port of the kernel's own choosing. */
   ephemeral?: () => [number, number];
 }
@@ -136,8 +138,9 @@ export class PortAllocator {
 
   #bind(address: string, protocol: PortProtocol, port: number): number | undefined {
     try {
-      const fd = this.#holder.hold(addressBytes(address), port, protocol);
-      if (this.#held < this.#options.heldAtMost) {
+      const keep = this.#held < this.#options.heldAtMost;
+      const fd = this.#holder.hold(addressBytes(address), port, protocol, keep);
+      if (keep) {
         this.#held += 1;
         return fd;
       }
@@ -145,6 +148,7 @@ export class PortAllocator {
       return undefined;
     } catch (cause) {
       const code = errnoOf(cause);
+      if (code === 'EADDRINUSE' && this.#options.isOwn?.(address, port) === true) return undefined;
       // A kernel without SCTP can forward it all the same, and nobody listens for it here.
       if (protocol === 'sctp' && (code === 'EPROTONOSUPPORT' || code === 'ESOCKTNOSUPPORT')) return undefined;
       throw bindFailure({ hostIp: address, protocol, hostPort: port }, cause);

@@ -7,7 +7,7 @@ import { NftBatch } from '../../linux/netlink/nft-batch.ts';
 import { NftSocket } from '../../linux/netlink/nft-socket.ts';
 import { PROTOCOL_NUMBERS } from '../../linux/port-socket.ts';
 import type { NetworkLog } from '../log.ts';
-import { addressBytes, isAny } from './address.ts';
+import { addressBytes, isAny, isIpv6Address } from './address.ts';
 import type {
   LiveEndpoint,
   PortBridge,
@@ -50,7 +50,10 @@ interface Entry {
 export class PublishedPorts implements Ports {
   readonly #options: PortsOptions;
   readonly #log: NetworkLog;
-  readonly #allocator = new PortAllocator({ heldAtMost: HELD_AT_MOST });
+  readonly #allocator = new PortAllocator({
+    heldAtMost: HELD_AT_MOST,
+    isOwn: (address, port) => isIpv6Address(address) && port === this.#relay?.port,
+  });
   readonly #nft: NftSocket | undefined;
   readonly #relay: PortRelay | undefined;
   readonly #proxy: PortProxy;
