@@ -25,7 +25,7 @@ export interface TestDaemonOptions {
   /** Written to the daemon's own daemon.json. */
   config?: object;
   /** The data root is a small disk (ext4 on a loop device) with flags of mkfs such as -N for the inodes. */
-  dataDisk?: { megabytes: number; mkfs?: string[] };
+  dataDisk?: { megabytes: number; mkfs?: string[]; type?: 'ext4' | 'xfs'; mountOptions?: string };
 }
 
 export interface Answer {
@@ -99,13 +99,14 @@ class RunningDaemon implements TestDaemon {
     if (options.dataDisk !== undefined) this.#mountDisk(options.dataDisk);
   }
 
-  #mountDisk({ megabytes, mkfs = [] }: { megabytes: number; mkfs?: string[] }): void {
+  #mountDisk(disk: NonNullable<TestDaemonOptions['dataDisk']>): void {
+    const { megabytes, type = 'ext4', mkfs = [], mountOptions = 'loop' } = disk;
     const [image, data] = [join(this.directory, 'disk'), join(this.directory, 'data')];
     writeFileSync(image, '');
     truncateSync(image, megabytes << 20);
     mkdirSync(data);
-    execFileSync('mkfs.ext4', ['-q', '-m', '0', ...mkfs, image]);
-    execFileSync('mount', ['-o', 'loop', image, data]);
+    execFileSync(`mkfs.${type}`, ['-q', ...(type === 'ext4' ? ['-m', '0'] : []), ...mkfs, image]);
+    execFileSync('mount', ['-o', mountOptions, image, data]);
   }
 
   get pid(): number {

@@ -19,7 +19,8 @@ import {
 import { parseMountOptions } from '../../linux/mount-options.ts';
 import { noSpace } from '../../storage/durable.ts';
 import type { DriverVolume, VolumeDriver } from './contract.ts';
-import { checkLocalOptions, mountArguments, needsMount, withoutPassword } from './local-options.ts';
+import { checkLocalOptions, mountArguments, needsMount, sizeOf, withoutPassword } from './local-options.ts';
+import { VolumeQuotas } from './volume-quotas.ts';
 
 /**
  * Directories `<data-root>/volumes/NAME/_data`. With the options type, device and o something else is mounted there as long as somebody
@@ -29,6 +30,7 @@ export class LocalDriver implements VolumeDriver {
   readonly name = 'local';
   readonly #root: string;
   readonly #optionsOf: (name: string) => Readonly<Record<string, string>> | null;
+  readonly #quotas: VolumeQuotas;
   readonly #users = new Map<string, Set<string>>();
 
   /** `optionsOf`: those that a volume was created with. */
@@ -36,6 +38,7 @@ export class LocalDriver implements VolumeDriver {
     this.#root = root;
     this.#optionsOf = optionsOf;
     mkdirSync(root, { recursive: true, mode: 0o701 });
+    this.#quotas = new VolumeQuotas(root);
   }
 
   /** Finishes removals, makes what creations did not come to. Returns the names that were being removed. */
@@ -48,7 +51,10 @@ export class LocalDriver implements VolumeDriver {
       rmSync(join(this.#root, marker));
     }
     const leftovers = readdirSync(this.#root).filter((entry) => entry.startsWith('.removed-'));
-    for (const entry of leftovers) rmSync(join(this.#root, entry), { recursive: true, force: true });
+    for (const entry of leftovers) {
+      this.#quotas.release(join(this.#root, entry, '_data'));
+      rmSync(join(this.#root, entry), { recursive: true, force: true });
+    }
     const started = new Set(leftovers.map((entry) => entry.slice('.removed-'.length, -'-01234567'.length)));
     const removed = names.filter((name) => started.has(name.slice(0, 200)) && !existsSync(join(this.#root, name)));
     for (const name of names) if (!removed.includes(name)) this.#makeDirectory(name);
@@ -65,9 +71,11 @@ export class LocalDriver implements VolumeDriver {
   }
 
   async create(name: string, options: Readonly<Record<string, string>>): Promise<void> {
-    checkLocalOptions(options);
+    const size = sizeOf(options);
+    checkLocalOptions(options, size > 0 && this.#quotas.supported);
     try {
       this.#makeDirectory(name);
+      if (size > 0) this.#quotas.limit(this.path(name), size);
     } catch (error) {
       rmSync(join(this.#root, name), { recursive: true, force: true });
       throw noSpace(error, `failed to create volume ${name}`);
@@ -84,6 +92,7 @@ export class LocalDriver implements VolumeDriver {
     }
     const removed = join(this.#root, `.removed-${name.slice(0, 200)}-${randomBytes(4).toString('hex')}`);
     renameSync(directory, removed);
+    if (sizeOf(this.#optionsOf(name)) > 0) this.#quotas.release(join(removed, '_data'));
     await rm(removed, { recursive: true, force: true });
   }
 
@@ -120,6 +129,9 @@ export class LocalDriver implements VolumeDriver {
     const path = this.path(name);
     const options = this.#optionsOf(name);
     if (options !== null && needsMount(options) && !isMountPoint(path)) await mountAt(path, options);
+    // Again, for a directory that recover() has made anew, and to find out that the file system has lost its quotas.
+    const size = sizeOf(options);
+    if (size > 0) this.#quotas.limit(path, size);
     const users = this.#users.get(name) ?? new Set();
     this.#users.set(name, users.add(user));
     return path;

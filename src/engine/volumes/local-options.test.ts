@@ -13,7 +13,7 @@ test('option sets that the local driver refuses', () => {
     [{ type: 'cifs', device: '//server:445/share' }, "port not allowed in CIFS device URL, include 'port' in 'o='"],
   ];
   for (const [options, message] of refused) {
-    assert.throws(() => checkLocalOptions(options), { code: 'invalid_parameter', message }, message);
+    assert.throws(() => checkLocalOptions(options, false), { code: 'invalid_parameter', message }, message);
   }
   const accepted: Record<string, string>[] = [
     {},
@@ -22,7 +22,11 @@ test('option sets that the local driver refuses', () => {
     { type: 'none', device: '/srv', o: 'bind' },
     { type: 'cifs', device: '//server/share', o: 'port=445' },
   ];
-  for (const options of accepted) checkLocalOptions(options);
+  for (const options of accepted) checkLocalOptions(options, false);
+  checkLocalOptions({ size: '1g' }, true);
+  assert.throws(() => checkLocalOptions({ size: '1g', type: 'tmpfs', device: 'tmpfs' }, true), {
+    message: 'quota size requested but no quota support',
+  });
 });
 
 test('what is mounted, and what is a plain directory', () => {

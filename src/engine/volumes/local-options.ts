@@ -16,8 +16,8 @@ export type Resolve = (host: string) => Promise<string>;
 
 const invalid = (message: string) => new GantryError('invalid_parameter', message);
 
-/** Throws invalid_parameter as dockerd's local driver does. */
-export function checkLocalOptions(options: Readonly<Record<string, string>>): void {
+/** Throws invalid_parameter as dockerd's local driver does. `quotas`: whether the file system can limit a volume's size. */
+export function checkLocalOptions(options: Readonly<Record<string, string>>, quotas: boolean): void {
   for (const key of Object.keys(options)) {
     if (NEEDS[key] === undefined) throw invalid(`invalid option: ${JSON.stringify(key)}`);
   }
@@ -25,15 +25,24 @@ export function checkLocalOptions(options: Readonly<Record<string, string>>): vo
     throw invalid("port not allowed in CIFS device URL, include 'port' in 'o='");
   }
   if (options.size !== undefined) {
-    const size = parseBytes(options.size);
-    if (size === null) throw invalid(`invalid size: '${options.size}'`);
-    if (size > 0) throw invalid('quota size requested but no quota support');
+    // What is mounted from elsewhere has a size of its own.
+    if (sizeOf(options) > 0 && (!quotas || needsMount(options))) {
+      throw invalid('quota size requested but no quota support');
+    }
   }
   for (const [key, others] of Object.entries(NEEDS)) {
     if (options[key] === undefined) continue;
     const missing = others.find((other) => options[other] === undefined);
     if (missing !== undefined) throw invalid(`missing required option: ${JSON.stringify(missing)}`);
   }
+}
+
+/** Bytes that the volume may take, 0 for no limit. Throws invalid_parameter. */
+export function sizeOf(options: Readonly<Record<string, string>> | null): number {
+  if (options?.size === undefined) return 0;
+  const size = parseBytes(options.size);
+  if (size === null) throw invalid(`invalid size: '${options.size}'`);
+  return size;
 }
 
 /** Whether the volume's directory is a mount point while it is in use. */
