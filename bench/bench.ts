@@ -4,6 +4,9 @@ import path from 'node:path';
 import { CASES } from './cases.ts';
 import { startPeers } from './peers.ts';
 
+/** By a signal: engines and their networks are to go first. */
+class Interrupted extends Error {}
+
 const root = path.resolve(import.meta.dirname, '..');
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !CASES.some((candidate) => candidate.name === name));
@@ -16,18 +19,17 @@ console.log(
 );
 const peers = await startPeers(root, '/var/tmp/gantry-bench');
 let failed = false;
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    console.error(`bench: ${signal}: taking everything away`);
-    peers.stop().finally(() => process.exit(1));
-  });
-}
+const interrupted = new Promise<never>((_, reject) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Interrupted(signal)));
+});
+// It may come when nobody waits for it.
+interrupted.catch(() => {});
 try {
   for (const benchCase of CASES) {
     if (wanted.length > 0 && !wanted.includes(benchCase.name)) continue;
     console.log(`\n${benchCase.title}`);
     try {
-      const rows = await benchCase.measure(root, peers);
+      const rows = await Promise.race([benchCase.measure(root, peers), interrupted]);
       for (const row of rows) {
         const base = rows.find(({ name }) => name === row.against) ?? row;
         const ratio = (row.more ?? benchCase.more) === 'better' ? row.figure / base.figure : base.figure / row.figure;
@@ -42,10 +44,15 @@ try {
       }
     } catch (error) {
       failed = true;
+      if (error instanceof Interrupted) {
+        console.error(`bench: ${error.message}: taking everything away`);
+        break;
+      }
       console.log(`  failed: ${error instanceof Error ? error.message : error}`);
     }
   }
 } finally {
   await peers.stop();
 }
-process.exitCode = failed ? 1 : 0;
+// A case that was interrupted may still be at it.
+process.exit(failed ? 1 : 0);

@@ -175,10 +175,15 @@ async function start(root: string, dir: string, started: ChildProcess[]): Promis
     gantryPid: gantryd.pid!,
     dockerPids: () => (dockerd === null ? [] : [dockerd.pid!, ...descendants(dockerd.pid!)]),
     async stop() {
-      // What a case that failed left running.
+      // What a case that failed left running, or one that was interrupted and is still at it: the last start may come after a look.
       for (const socket of dockerd === null ? [gantrySocket] : [gantrySocket, dockerSocket]) {
-        const containers: { Id: string }[] = JSON.parse(await request(socket, 'GET', '/containers/json?all=1'));
-        for (const { Id } of containers) await request(socket, 'DELETE', `/containers/${Id}?force=1&v=1`);
+        for (let looks = 0; looks < 5; looks++) {
+          const containers: { Id: string }[] = JSON.parse(await request(socket, 'GET', '/containers/json?all=1'));
+          if (containers.length === 0) break;
+          const removals = containers.map(({ Id }) => request(socket, 'DELETE', `/containers/${Id}?force=1&v=1`));
+          // The case may be removing it itself.
+          await Promise.allSettled(removals);
+        }
       }
       if (dockerd !== null) await end(dockerd);
       await end(gantryd);
