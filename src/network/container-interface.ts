@@ -2,7 +2,7 @@ import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { errnoOf, GantryError } from '../api/errors.ts';
 import { inNetworkNamespace } from '../linux/namespace.ts';
 import type { Link } from '../linux/netlink/link.ts';
-import type { RouteSocket } from '../linux/netlink/route.ts';
+import { RouteSocket } from '../linux/netlink/route.ts';
 import type { Attachment } from './contract.ts';
 import type { Gateways } from './gateways.ts';
 import { isIpv6 } from './ip.ts';
@@ -14,6 +14,21 @@ export interface SandboxInside {
   fd: number;
   /** Speaks for the namespace, from outside. */
   routes: RouteSocket;
+}
+
+/** Does something in the namespace pinned at `path`. Throws SystemCallError, and what `work` throws. */
+export function withInside<T>(path: string, work: (inside: SandboxInside) => T): T {
+  const fd = openSync(path, 'r');
+  try {
+    const routes = inNetworkNamespace(path, () => new RouteSocket());
+    try {
+      return work({ path, fd, routes });
+    } finally {
+      routes.close();
+    }
+  } finally {
+    closeSync(fd);
+  }
 }
 
 export interface InterfaceSettings {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, GantryError, messageOf } from '../api/errors.ts';
-import { inNetworkNamespace, unpinNamespace } from '../linux/namespace.ts';
-import { RouteSocket } from '../linux/netlink/route.ts';
+import { unpinNamespace } from '../linux/namespace.ts';
+import type { RouteSocket } from '../linux/netlink/route.ts';
 import { attachmentOf, checkFree, freeName, namesOf } from './attachment.ts';
 import {
   removeStacked,
@@ -11,6 +11,7 @@ import {
   type SandboxInside,
   setUpInterface,
   setUpRemoteInterface,
+  withInside,
   writeDefaultRoutes,
 } from './container-interface.ts';
 import type {
@@ -23,6 +24,7 @@ import type {
   SandboxRequest,
   SandboxView,
 } from './contract.ts';
+import { countersOf } from './counters.ts';
 import { IFACE_PREFIX } from './drivers/options.ts';
 import { chooseGateways, type Gateways, NO_GATEWAYS } from './gateways.ts';
 import type { HostPorts } from './host-ports.ts';
@@ -131,7 +133,7 @@ export class Sandboxes {
 
   connect(containerId: string, request: EndpointRequest): EndpointInfo {
     const open = this.#require(containerId);
-    return this.#inside(open, (inside) => {
+    return withInside(open.path, (inside) => {
       const attachment = this.#attach(open, request, inside);
       open.attachments.push(attachment);
       try {
@@ -150,7 +152,7 @@ export class Sandboxes {
     const open = this.#require(containerId);
     const attachment = open.attachments.find(({ endpoint }) => endpoint.networkId === networkId);
     if (attachment === undefined) return;
-    this.#inside(open, (inside) => {
+    withInside(open.path, (inside) => {
       if (this.#detach(open, attachment, inside)) this.#tellGateway(open);
       for (const observer of this.#parts.observers) observer.detached(open, attachment);
     });
@@ -185,7 +187,9 @@ export class Sandboxes {
         this.#attempt('disable a port', () => ports.leave(endpoint.hostInterfaceName));
       } else if (open.path !== '') {
         // Its address must be free at once on the parent's link; the namespace would keep it for some 100 ms.
-        this.#attempt('remove an interface', () => this.#inside(open, (inside) => this.#unlink(endpoint, inside, [])));
+        this.#attempt('remove an interface', () =>
+          withInside(open.path, (inside) => this.#unlink(endpoint, inside, [])),
+        );
       }
       this.#giveBack(endpoint);
     }
@@ -194,32 +198,9 @@ export class Sandboxes {
   }
 
   counters(containerId: string): Record<string, Record<string, number>> {
-    const result: Record<string, Record<string, number>> = {};
     const open = this.#open.get(containerId);
-    for (const { endpoint } of open?.attachments ?? []) {
-      const { hostInterfaceName: host, interfaceName } = endpoint;
-      if (interfaceName === '') continue;
-      // Read at the host's end, where no namespace is entered: what that one sends is what the container receives.
-      const turned = host !== '';
-      const seen = turned
-        ? this.#parts.routes.counters(host)
-        : this.#inside(open!, ({ routes }) => routes.counters(interfaceName));
-      if (seen === undefined) continue;
-      const received = [seen.rxBytes, seen.rxPackets, seen.rxErrors, seen.rxDropped] as const;
-      const sent = [seen.txBytes, seen.txPackets, seen.txErrors, seen.txDropped] as const;
-      const [rx, tx] = turned ? [sent, received] : [received, sent];
-      result[interfaceName] = {
-        rx_bytes: rx[0],
-        rx_packets: rx[1],
-        rx_errors: rx[2],
-        rx_dropped: rx[3],
-        tx_bytes: tx[0],
-        tx_packets: tx[1],
-        tx_errors: tx[2],
-        tx_dropped: tx[3],
-      };
-    }
-    return result;
+    if (open === undefined) return {};
+    return countersOf(open, this.#parts.routes, (read) => withInside(open.path, read));
   }
 
   /** Rebuilds memory from the records of running containers and the owner links; removes pins that belong to none of them. */
@@ -384,21 +365,6 @@ export class Sandboxes {
   #tellGateway(open: OpenSandbox): void {
     const gateway = open.gateways.ipv4 ?? open.gateways.ipv6;
     for (const observer of this.#parts.observers) observer.gatewayChanged(open, gateway);
-  }
-
-  #inside<T>(open: OpenSandbox, work: (inside: SandboxInside) => T): T {
-    const { path } = open;
-    const fd = openSync(path, 'r');
-    try {
-      const routes = inNetworkNamespace(path, () => new RouteSocket());
-      try {
-        return work({ path, fd, routes });
-      } finally {
-        routes.close();
-      }
-    } finally {
-      closeSync(fd);
-    }
   }
 
   #require(containerId: string): OpenSandbox {
