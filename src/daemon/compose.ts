@@ -94,7 +94,6 @@ export async function composeEngine(config: DaemonConfig, log: DaemonLog): Promi
   const nameServer = new EmbeddedDns(names, log);
   networks.observe(new DnsObserver(nameServer, names, (id) => dnsSettings(networks, containers.resolve(id).record)));
   networks.observe(publisher);
-  ports.restore([], []);
   // Storage and networks as well: which of them live depends on the containers that do.
   await containers.restore();
   await images.recover();

@@ -244,6 +244,8 @@ export interface SandboxObserver {
   detached(sandbox: SandboxView, attachment: Attachment): void;
   /** The container has another name. */
   renamed(sandbox: SandboxView): void;
+  /** Every sandbox that lived on while no daemon was there has been given to opened(): once, within init(). Never throws. */
+  restored(): void;
   /** Its default route now goes by this endpoint, undefined for none: ports are published there. Also after opened(). */
   gatewayChanged(sandbox: SandboxView, gateway: Attachment | undefined): void;
 }

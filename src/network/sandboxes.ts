@@ -247,6 +247,7 @@ export class Sandboxes {
         this.#tellGateway(open);
       });
     }
+    for (const observer of observers) this.#attempt('take running containers back', () => observer.restored());
   }
 
   /** Makes an endpoint, all but its default route. Nothing is left when it throws. */

@@ -526,6 +526,7 @@ describe('network drivers', { skip }, () => {
         void told.push(`attached ${networkName} ${bridgeName} of ${attachments.length}`),
       detached: ({ attachments }, { endpoint: { networkName } }) =>
         void told.push(`detached ${networkName} of ${attachments.length}`),
+      restored: () => void told.push('restored'),
       renamed: ({ name, attachments }) => void told.push(`renamed ${name} ${attachments[0]!.names.join('+')}`),
       gatewayChanged: (_, gateway) => void told.push(`gateway ${gateway?.endpoint.networkName}`),
     });
@@ -538,6 +539,7 @@ describe('network drivers', { skip }, () => {
     await net.disconnect('one', network.id);
     net.releaseSandbox('one');
     assert.deepEqual(told, [
+      'restored',
       'opened one true one+x',
       'gateway bridge',
       'attached a gt8 of 2',

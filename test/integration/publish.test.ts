@@ -86,8 +86,12 @@ describe('published ports', { skip }, () => {
     assert.equal(await page(port), 'page\n');
 
     await daemon.kill9();
-    assert.equal(await get(port), 'page\n');
-    await daemon.start();
+    let started = false;
+    const start = daemon.start().finally(() => {
+      started = true;
+    });
+    while (!started) assert.equal(await get(port), 'page\n');
+    await start;
     assert.deepEqual(await ports(id), shown);
     assert.equal(await get(port), 'page\n');
 

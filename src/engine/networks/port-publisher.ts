@@ -1,7 +1,14 @@
 import { GantryError, messageOf } from '../../api/errors.ts';
 import type { Attachment, Networks, SandboxObserver, SandboxView } from '../../network/contract.ts';
 import { gatewayMode } from '../../network/drivers/options.ts';
-import type { PortBridge, PortEndpoint, PortRequest, Ports, PublishedPort } from '../../network/ports/contract.ts';
+import type {
+  LiveEndpoint,
+  PortBridge,
+  PortEndpoint,
+  PortRequest,
+  Ports,
+  PublishedPort,
+} from '../../network/ports/contract.ts';
 import { portRequests } from '../../network/ports/port-request.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import type { PreparedPortChange } from './port-changes.ts';
@@ -30,6 +37,8 @@ export class PortPublisher implements SandboxObserver {
   readonly #places = new Map<string, Place>();
   /** Of containers that have no gateway at present: the ports that they had, for the next one. */
   readonly #kept = new Map<string, PublishedPort[]>();
+  /** What containers have that lived on while no daemon was there, until all of them are known; null from then on. */
+  #found: LiveEndpoint[] | null = [];
 
   constructor(
     ports: Ports,
@@ -55,6 +64,16 @@ export class PortPublisher implements SandboxObserver {
   detached(): void {}
 
   renamed(): void {}
+
+  /** All at once: until then the rules of an earlier daemon stay, with no moment in which a port is not published. */
+  restored(): void {
+    const found = this.#found ?? [];
+    this.#found = null;
+    const places = [...this.#places.values()];
+    for (const { bridge, networkId } of places) this.#bridges.set(bridge.name, networkId);
+    const bridges = new Map(places.map(({ bridge }) => [bridge.name, bridge]));
+    this.#ports.restore([...bridges.values()], found);
+  }
 
   /** Throws GantryError as dockerd words it when a port is taken; none is published then. */
   gatewayChanged(sandbox: SandboxView, gateway: Attachment | undefined): void {
@@ -91,6 +110,11 @@ export class PortPublisher implements SandboxObserver {
       open: [address(4, true), address(6, true)].filter((one) => one !== ''),
     };
     this.#openPorts(record.id, place, wantedPorts(record));
+    if (this.#found !== null) {
+      this.#found.push({ endpoint: place.endpoint, ports: had });
+      this.#places.set(record.id, place);
+      return;
+    }
     const requests = translated(place, had.length > 0 ? had.map(exactly) : wantedPorts(record));
     if (requests.length > 0) record.publishedPorts = this.#publish(record, place, requests);
     this.#kept.delete(record.id);

@@ -80,6 +80,8 @@ export class DnsObserver {
     this.#refresh(sandbox);
   }
 
+  restored(): void {}
+
   renamed(sandbox: NamedSandbox): void {
     for (const attachment of sandbox.attachments) {
       if (attachment.userDefined) this.#connect(sandbox, attachment);

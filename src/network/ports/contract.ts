@@ -2,7 +2,8 @@
  * Published ports: what is sent to a port of the host reaches a container. One instance a daemon, opened in the host's network
  * namespace.
  *
- * Life: restore() once at start-up, with every bridge and every endpoint that lives on, puts all in place whatever was there before;
+ * Life: restore() once at start-up, with every bridge and every endpoint that lives on, puts all in place in one transaction, whatever was
+ * there before;
  * then addBridge()/removeBridge() with the networks and publish()/unpublish() with the containers. All of these are synchronous, a few
  * system calls and one nftables transaction each: they are on the start path. check() and the timer that start() sets put the rules back
  * when somebody else has taken them away. close() ends it; the rules stay for the containers that live on, unless told otherwise.
