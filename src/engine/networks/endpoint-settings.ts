@@ -4,6 +4,7 @@ import type { EndpointSettings } from '../../api/schemas/container.ts';
 import type { EndpointRequest, NetworkRecord } from '../../network/contract.ts';
 import { checkInterfaceName } from '../../network/drivers/options.ts';
 import { contains, type IpAddress, parseAddress, splitCidr } from '../../network/ip.ts';
+import { OWN_DRIVERS } from '../../network/remote/kinds.ts';
 import type { ContainerRecord } from '../container-record.ts';
 import { parseLink } from '../links/link-option.ts';
 
@@ -48,11 +49,12 @@ export function checkEndpoint(settings: EndpointSettings, network: string, recor
     throw new GantryError('invalid_parameter', `invalid endpoint settings:\n${listed(problems)}`);
   }
   for (const link of settings.Links ?? []) parseLink(link);
+  const own = !isUserDefined(network) || (record !== null && OWN_DRIVERS.includes(record.driver));
   for (const [name, value] of Object.entries(settings.DriverOpts ?? {})) {
     if (name === SYSCTLS) sysctlsOf(value);
     else if (name === INTERFACE) checkInterfaceName(value, INTERFACE);
-    // Others are the network driver's, if it knows them.
-    else if (name.startsWith('com.docker.network.')) throw notSupportedYet(`endpoint option ${name}`);
+    // Others are for the driver of a plugin, which may know them.
+    else if (own || name.startsWith('com.docker.network.')) throw notSupportedYet(`endpoint option ${name}`);
   }
 }
 
