@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import fs from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { GantryError } from '../api/errors.ts';
@@ -50,17 +51,16 @@ export class OciRuntimeProgram implements OciRuntime {
     // crun 1.8 writes -1 as it is, which the kernel refuses (pids.max, quota on v1), or passes it over (quota on v2).
     const possible = (await this.#programName()) === 'crun' ? withoutLifted(resources) : resources;
     // From a file: crun opens /dev/stdin by name, which the socket pairs of Node's stdio refuse.
-    const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'gantry-update-'));
+    const fd = nameless(JSON.stringify(possible));
     try {
-      const file = path.join(dir, 'resources.json');
-      await fs.writeFile(file, JSON.stringify(possible), { mode: 0o600 });
+      const file = `/proc/${process.pid}/fd/${fd}`;
       const { code, stderr } = await this.#run(['update', '--resources', file, id]);
       if (code !== 0) {
         const why = `${path.basename(this.binary.path)} did not terminate successfully: exit status ${code}`;
         throw new GantryError('system', `Cannot update container ${id}: ${why}: ${lastError(stderr)}: unknown`);
       }
     } finally {
-      await fs.rm(dir, { recursive: true, force: true });
+      closeSync(fd);
     }
   }
 
@@ -100,6 +100,15 @@ function withoutLifted({ memory, cpu, pids, ...others }: OciResources): OciResou
     ...(cpu === undefined ? {} : { cpu: { ...otherCpu, ...(quota === undefined || quota < 0 ? {} : { quota }) } }),
     ...(pids === undefined || pids.limit < 0 ? {} : { pids }),
   };
+}
+
+/** A file that goes with its descriptor, however this process ends: nothing stays in the directory for temporary files. */
+function nameless(content: string): number {
+  const name = path.join(os.tmpdir(), `gantry-${randomBytes(8).toString('hex')}`);
+  const fd = openSync(name, 'wx+', 0o600);
+  unlinkSync(name);
+  writeSync(fd, content);
+  return fd;
 }
 
 /** What a runtime says of its failure: runc as its log's last line of level error, crun plainly. */
