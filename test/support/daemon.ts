@@ -101,6 +101,8 @@ class RunningDaemon implements TestDaemon {
 
   #mountDisk(disk: NonNullable<TestDaemonOptions['dataDisk']>): void {
     const { megabytes, type = 'ext4', mkfs = [], mountOptions = 'loop' } = disk;
+    // Not every machine has somebody who loads it when it is needed.
+    if (!existsSync('/dev/loop-control')) tryRun('modprobe', ['loop']);
     const [image, data] = [join(this.directory, 'disk'), join(this.directory, 'data')];
     writeFileSync(image, '');
     truncateSync(image, megabytes << 20);
